@@ -1,0 +1,1 @@
+//! Hatchway: the admission and release server for modules of Deckhouse Kubernetes Platform.

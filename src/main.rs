@@ -1,0 +1,3 @@
+//! The `hatchway` binary.
+
+fn main() {}
