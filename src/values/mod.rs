@@ -5,13 +5,17 @@
 //! wrong, the value, what to write instead), so that it can stand behind a field's path; it never holds a secret.
 
 mod boolean;
+mod constraint;
 mod image_tag;
 mod interval;
 mod module_name;
 mod quoted;
+mod version;
 
 pub use boolean::{BOOLEAN_WORDS, ParseBoolError, parse_bool};
+pub use constraint::{Constraint, ParseConstraintError, Requirement};
 pub use image_tag::{ImageTag, ParseImageTagError};
 pub use interval::{Interval, ParseIntervalError};
 pub use module_name::{MAX_LABEL_LENGTH, ModuleName, ParseModuleNameError, fits_label_value};
 pub use quoted::{Quoted, quoted};
+pub use version::{ParseVersionError, Version};
