@@ -20,48 +20,52 @@ const OPERATORS: [(&str, Operator); 11] = [
 
 /// Reads `bounds || bounds …`, or nothing when the text has another form.
 pub(super) fn alternatives(text: &str) -> Option<Vec<Vec<Bound>>> {
-    text.split("||").map(bounds).collect()
+    text.split("||")
+        .enumerate()
+        .map(|(place, text)| bounds(text, place == 0))
+        .collect()
 }
 
 /// Reads bounds and ranges divided by blanks or commas.
-fn bounds(text: &str) -> Option<Vec<Bound>> {
+///
+/// Masterminds finds ranges before it finds anything else: behind a blank alone it refuses one, and `1||2 - 3` it
+/// takes for `>=1 || 2 <=3`. Both are refused here: what is read at all is read as there.
+fn bounds(text: &str, first: bool) -> Option<Vec<Bound>> {
     let mut bounds = Vec::new();
     let mut rest = skip_blanks(text);
+    let mut range_may_stand = first || rest.len() < text.len();
     loop {
         let (operator, after) = operator(rest);
         let (version, after) = Written::read(skip_blanks(after))?;
-        let range_end = if rest.starts_with(|c: char| "=!<>~^".contains(c)) {
-            None
-        } else {
-            range_end(after)
-        };
-        let after = match range_end {
-            Some((to, after)) => {
+        let after = match range_end(after) {
+            None => {
+                bounds.push(version.bound(operator.unwrap_or(Operator::Equal))?);
+                after
+            }
+            Some((to, after)) if range_may_stand && operator.is_none() => {
                 bounds.push(version.bound(Operator::AtLeast)?);
                 bounds.push(to.bound(Operator::AtMost)?);
                 after
             }
-            None => {
-                bounds.push(version.bound(operator)?);
-                after
-            }
+            Some(_) => return None,
         };
         rest = skip_blanks(after);
         if rest.is_empty() {
             return Some(bounds);
         }
-        match rest.strip_prefix(',') {
-            Some(after) => rest = skip_blanks(after),
-            None if rest.len() < after.len() => {}
-            None => return None,
+        let comma = rest.strip_prefix(',');
+        if comma.is_none() && rest.len() == after.len() {
+            return None;
         }
+        range_may_stand = comma.is_some();
+        rest = comma.map_or(rest, skip_blanks);
     }
 }
 
-fn operator(text: &str) -> (Operator, &str) {
+fn operator(text: &str) -> (Option<Operator>, &str) {
     (OPERATORS.iter())
-        .find_map(|(sign, operator)| Some((*operator, text.strip_prefix(sign)?)))
-        .unwrap_or((Operator::Equal, text))
+        .find_map(|(sign, operator)| Some((Some(*operator), text.strip_prefix(sign)?)))
+        .unwrap_or((None, text))
 }
 
 /// Reads the ` - 2.3` of a hyphen range. The blanks are part of it: `1-2` is a prerelease.
