@@ -6,11 +6,13 @@
 
 mod boolean;
 mod constraint;
+mod host;
 mod image_tag;
 mod interval;
 mod module_name;
 mod nearest;
 mod quoted;
+mod repository;
 mod time_of_day;
 mod version;
 mod windows;
@@ -22,6 +24,7 @@ pub use interval::{Interval, ParseIntervalError};
 pub use module_name::{MAX_LABEL_LENGTH, ModuleName, ParseModuleNameError, fits_label_value};
 pub use nearest::nearest;
 pub use quoted::{Quoted, quoted};
+pub use repository::{ParseRepositoryError, Repository};
 pub use time_of_day::{Day, ParseDayError, ParseTimeOfDayError, TimeOfDay};
 pub use version::{ParseVersionError, Version};
 pub use windows::{EmptyWindowError, Overlap, Window, Windows};
