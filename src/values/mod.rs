@@ -6,6 +6,7 @@
 
 mod boolean;
 mod constraint;
+mod docker_config;
 mod host;
 mod image_tag;
 mod interval;
@@ -19,6 +20,7 @@ mod windows;
 
 pub use boolean::{BOOLEAN_WORDS, ParseBoolError, parse_bool};
 pub use constraint::{Constraint, ParseConstraintError, Requirement};
+pub use docker_config::{Credentials, DockerConfig, ParseDockerConfigError};
 pub use image_tag::{ImageTag, ParseImageTagError};
 pub use interval::{Interval, ParseIntervalError};
 pub use module_name::{MAX_LABEL_LENGTH, ModuleName, ParseModuleNameError, fits_label_value};

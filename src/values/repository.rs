@@ -26,6 +26,11 @@ pub enum ParseRepositoryError {
     /// Nothing was written.
     #[error("an empty repository, write one such as \"registry.example.com/modules\"")]
     Empty,
+    /// There is a user, and perhaps a password, in front of the host. The text is not repeated.
+    #[error(
+        "a repository with credentials in it, leave out everything up to '@' and write them into dockerCfg"
+    )]
+    Credentials,
     /// It begins with `https://` or the like.
     #[error("{} has a scheme, leave out \"{scheme}\"", quoted(.text))]
     Scheme {
@@ -102,6 +107,12 @@ impl Repository {
         let owned = || text.to_owned();
         if text.is_empty() {
             return Err(Error::Empty);
+        }
+        let scheme = text.find("://").map_or(0, |place| place + 3);
+        // Only what follows a '/' can be a digest.
+        let authority = text[scheme..].split('/').next().unwrap_or_default();
+        if authority.contains('@') && !authority.contains("@sha") {
+            return Err(Error::Credentials);
         }
         if let Some(end) = text.find("://") {
             return Err(Error::Scheme {
@@ -312,6 +323,17 @@ mod tests {
             ),
         ] {
             assert_eq!(Repository::parse(text).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn never_repeats_a_password() {
+        for text in [
+            "https://me:secret@r.example/m",
+            "me:secret@r.example/m",
+            "secret@r.example",
+        ] {
+            assert_eq!(Repository::parse(text), Err(ParseRepositoryError::Credentials));
         }
     }
 
