@@ -5,6 +5,7 @@
 //! wrong, the value, what to write instead), so that it can stand behind a field's path; it never holds a secret.
 
 mod boolean;
+mod ca_bundle;
 mod constraint;
 mod docker_config;
 mod host;
@@ -19,6 +20,7 @@ mod version;
 mod windows;
 
 pub use boolean::{BOOLEAN_WORDS, ParseBoolError, parse_bool};
+pub use ca_bundle::{CaBundle, CaCertificate, ParseCaBundleError, PemFault};
 pub use constraint::{Constraint, ParseConstraintError, Requirement};
 pub use docker_config::{Credentials, DockerConfig, ParseDockerConfigError};
 pub use image_tag::{ImageTag, ParseImageTagError};
