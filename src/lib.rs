@@ -1,3 +1,6 @@
 //! Hatchway: the admission and release server for modules of Deckhouse Kubernetes Platform.
 
 pub mod api;
+pub mod rules;
+pub mod values;
+pub mod world;

@@ -1,0 +1,103 @@
+//! ConversionReviews: lists of objects brought to one version (CV-1). Needs no world.
+
+use crate::rules::convert::{self, Note};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+const API_VERSION: &str = "apiextensions.k8s.io/v1";
+const KIND: &str = "ConversionReview";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "a ConversionReview object")]
+struct Review {
+    #[serde(default)]
+    api_version: String,
+    #[serde(default)]
+    kind: String,
+    request: Option<Request>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object in request")]
+struct Request {
+    #[serde(default)]
+    uid: String,
+    #[serde(rename = "desiredAPIVersion", default)]
+    desired_api_version: String,
+    #[serde(default)]
+    objects: Vec<Value>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response {
+    uid: String,
+    converted_objects: Vec<Value>,
+    result: Value,
+}
+
+/// What came of a ConversionReview.
+pub struct Converted {
+    /// The review as it goes out.
+    pub json: Vec<u8>,
+    /// Whether every object was converted.
+    pub ok: bool,
+    /// Names of objects whose annotation could not be read and was ignored.
+    pub unreadable: Vec<String>,
+}
+
+/// Converts the objects of a review.
+///
+/// # Errors
+/// What is wrong with the envelope, in one line: HTTP 400 (AD-1).
+pub fn convert(body: &[u8]) -> Result<Converted, String> {
+    let text = std::str::from_utf8(body)
+        .map_err(|error| format!("the body is not UTF-8 (byte {}): send JSON in UTF-8", error.valid_up_to()))?;
+    let review: Review =
+        serde_json::from_str(text).map_err(|error| format!("the body is no ConversionReview: {error}"))?;
+    if review.api_version != API_VERSION || review.kind != KIND {
+        return Err(format!(
+            "expected apiVersion '{API_VERSION}' and kind '{KIND}', found '{}' and '{}': send {API_VERSION} {KIND}",
+            review.api_version, review.kind
+        ));
+    }
+    let request = review.request.ok_or("request is missing: say which objects to convert")?;
+    if request.uid.is_empty() {
+        return Err("request.uid is missing: give the review an id, the answer repeats it".to_owned());
+    }
+    if request.desired_api_version.is_empty() {
+        return Err("request.desiredAPIVersion is missing: say which version the objects shall be in".to_owned());
+    }
+    Ok(convert_all(request))
+}
+
+fn convert_all(request: Request) -> Converted {
+    let Request { uid, desired_api_version: desired, mut objects } = request;
+    let mut unreadable = Vec::new();
+    let mut failures = Vec::new();
+    for (i, object) in objects.iter_mut().enumerate() {
+        match convert::convert(object, &desired) {
+            Ok(Note::None) => {}
+            Ok(Note::UnreadableAnnotation) => unreadable.push(name(object, i)),
+            Err(error) => failures.push(format!("{}: {error}", name(object, i))),
+        }
+    }
+    let ok = failures.is_empty();
+    let response = if ok {
+        Response { uid, converted_objects: objects, result: json!({"status": "Success"}) }
+    } else {
+        let message = format!("cannot convert to {desired}: {}", failures.join("; "));
+        Response { uid, converted_objects: Vec::new(), result: json!({"status": "Failure", "message": message}) }
+    };
+    let review = json!({"apiVersion": API_VERSION, "kind": KIND, "response": response});
+    Converted { json: review.to_string().into_bytes(), ok, unreadable }
+}
+
+/// How people find the object: by kind and name, or by its place in the list where it has no name.
+fn name(object: &Value, index: usize) -> String {
+    let kind = object.get("kind").and_then(Value::as_str).unwrap_or("object");
+    match object.pointer("/metadata/name").and_then(Value::as_str) {
+        Some(name) if !name.is_empty() => format!("{kind} '{name}'"),
+        _ => format!("request.objects[{index}]"),
+    }
+}

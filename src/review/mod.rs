@@ -1,0 +1,12 @@
+//! Reviews: from the bytes that an API server sends to the bytes that it gets back. `serve`, `review` and `check` all
+//! come through here, so they cannot say different things.
+
+mod answer;
+mod conversion;
+mod envelope;
+pub mod json;
+mod reviewer;
+mod trusted;
+
+pub use reviewer::{Reviews, Told};
+pub use trusted::Trusted;

@@ -1,0 +1,198 @@
+//! Judging reviews, and the short wait for objects that are just being made (AD-5).
+
+use super::answer::Response;
+use super::envelope::{self, Ask, Judge, ReadReviewError, Request};
+use super::{Trusted, conversion};
+use crate::api::Kind;
+use crate::rules::{self, CauseReason, Decision, Finding, User, Verdict};
+use crate::webhook::{Answer, Deadline, Path, Reviewer};
+use crate::world::Shared;
+use bytes::Bytes;
+use http::StatusCode;
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a refusal for something that does not exist waits for it (AD-5).
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What reviews have to tell beside their answers; counted and logged by whoever serves.
+pub trait Told: Send + Sync + 'static {
+    /// The v1alpha1 annotation of an object could not be read and was ignored (CV-1).
+    fn unreadable_annotation(&self, object: &str);
+}
+
+/// Judges reviews against a world.
+#[derive(Debug)]
+pub struct Reviews<T> {
+    world: Arc<Shared>,
+    trusted: Trusted,
+    told: T,
+}
+
+impl<T: Told> Reviews<T> {
+    /// Reviews against `world`.
+    pub fn new(world: Arc<Shared>, trusted: Trusted, told: T) -> Self {
+        Self { world, trusted, told }
+    }
+
+    /// Answers a review as the world is now, without waiting for anything.
+    pub fn answer_at_once(&self, path: Path, body: &[u8]) -> Answer {
+        match path {
+            Path::Validate => match read(body) {
+                Ok(Asked::Judge(labels, uid, judge)) => labels.judged(&uid, &judge, &self.judge(&judge)),
+                Ok(Asked::Answered(answer)) | Err(answer) => answer,
+            },
+            Path::Mutate => mutate(body),
+            Path::Convert => self.convert(body),
+        }
+    }
+
+    fn judge(&self, judge: &Judge<'_>) -> Verdict {
+        if let Some(part) = judge.too_deep {
+            let message = format!("nested deeper than {}: flatten it", super::json::MAX_DEPTH);
+            let refusal = Finding {
+                rule: "AD-1",
+                field: part.to_owned(),
+                message,
+                reason: CauseReason::Invalid,
+                forbidden: false,
+            };
+            return Verdict { decision: Decision::Refused, refusals: vec![refusal], ..Verdict::default() };
+        }
+        let user = User { name: &judge.user, trusted: self.trusted.contains(&judge.user) };
+        rules::validate(&judge.subject, user, &self.world.read(), Timestamp::now())
+    }
+
+    async fn validate(&self, body: &[u8], deadline: Deadline) -> Answer {
+        let (labels, uid, judge) = match read(body) {
+            Ok(Asked::Judge(labels, uid, judge)) => (labels, uid, judge),
+            Ok(Asked::Answered(answer)) | Err(answer) => return answer,
+        };
+        let mut verdict = self.judge(&judge);
+        if waits(&verdict) {
+            // Subscribed before the second look, so that nothing arrives unseen between the two.
+            let mut changes = self.world.changes();
+            let until = tokio::time::Instant::now() + PATIENCE.min(deadline.remaining());
+            verdict = self.judge(&judge);
+            while waits(&verdict) && tokio::time::timeout_at(until, changes.changed()).await.is_ok_and(|c| c.is_ok()) {
+                let world = self.world.read();
+                let arrived = verdict.missing.iter().any(|missing| world.has(missing.kind, &missing.name));
+                drop(world);
+                if arrived {
+                    verdict = self.judge(&judge);
+                }
+            }
+        }
+        labels.judged(&uid, &judge, &verdict)
+    }
+
+    fn convert(&self, body: &[u8]) -> Answer {
+        const LABELS: Labels = Labels { kind: "ConversionReview", operation: "CONVERT" };
+        match conversion::convert(body) {
+            Ok(converted) => {
+                converted.unreadable.iter().for_each(|object| self.told.unreadable_annotation(object));
+                let verdict = if converted.ok { "allowed" } else { "refused" };
+                LABELS.answer(verdict, converted.json)
+            }
+            Err(message) => LABELS.malformed(&message),
+        }
+    }
+}
+
+impl<T: Told> Reviewer for Reviews<T> {
+    async fn answer(&self, path: Path, body: Bytes, deadline: Deadline) -> Answer {
+        match path {
+            Path::Validate => self.validate(&body, deadline).await,
+            Path::Mutate | Path::Convert => self.answer_at_once(path, &body),
+        }
+    }
+}
+
+/// Whether nothing but absences led to the refusal, so that the arrival of what is missing would turn it.
+fn waits(verdict: &Verdict) -> bool {
+    !verdict.missing.is_empty() && verdict.missing.len() == verdict.refusals.len()
+}
+
+/// A review that was read.
+enum Asked<'a> {
+    Judge(Labels, String, Box<Judge<'a>>),
+    Answered(Answer),
+}
+
+/// Reads a validating review; what cannot be read is answered with 400.
+fn read(body: &[u8]) -> Result<Asked<'_>, Answer> {
+    let request = envelope::read(body).map_err(|error| Labels::UNKNOWN.malformed_by(&error))?;
+    let labels = Labels::of(&request);
+    let uid = request.uid.clone().into_owned();
+    match request.into_ask() {
+        Ok(Ask::Judge(judge)) => Ok(Asked::Judge(labels, uid, judge)),
+        Ok(Ask::PassOver(warning)) => {
+            let response = Response::passed_over(&uid, warning.as_deref());
+            Ok(Asked::Answered(labels.answer(Decision::Skipped.name(), response.into_json())))
+        }
+        Err(error) => Err(labels.malformed_by(&error)),
+    }
+}
+
+/// MUT-1.
+fn mutate(body: &[u8]) -> Answer {
+    let request = match envelope::read(body) {
+        Ok(request) => request,
+        Err(error) => return Labels::UNKNOWN.malformed_by(&error),
+    };
+    let labels = Labels::of(&request);
+    if let Err(error) = request.check() {
+        return labels.malformed_by(&error);
+    }
+    let patch = request
+        .body_to_fill()
+        .map(|(kind, version, body)| rules::mutate::patch(kind, version, &body))
+        .unwrap_or_default();
+    let verdict = if patch.is_empty() { Decision::Skipped } else { Decision::Allowed };
+    labels.answer(verdict.name(), Response::patched(&request.uid, &patch).into_json())
+}
+
+/// Metric labels of a review, from fixed sets.
+#[derive(Clone, Copy)]
+struct Labels {
+    kind: &'static str,
+    operation: &'static str,
+}
+
+impl Labels {
+    const UNKNOWN: Self = Self { kind: "other", operation: "other" };
+
+    fn of(request: &Request<'_>) -> Self {
+        Self {
+            kind: request.our_kind().map_or("other", Kind::name),
+            operation: request.judged_operation().map_or("other", rules::Operation::name),
+        }
+    }
+
+    fn judged(self, uid: &str, judge: &Judge<'_>, verdict: &Verdict) -> Answer {
+        let subject = &judge.subject;
+        let response = Response::judged(uid, subject.kind.name(), &subject.name, verdict);
+        self.answer(verdict.decision.name(), response.into_json())
+    }
+
+    fn answer(self, verdict: &'static str, json: Vec<u8>) -> Answer {
+        Answer { status: StatusCode::OK, body: json.into(), kind: self.kind, operation: self.operation, verdict }
+    }
+
+    fn malformed_by(self, error: &ReadReviewError) -> Answer {
+        self.malformed(&error.to_string())
+    }
+
+    /// AD-1: an HTTP error with one line of JSON.
+    fn malformed(self, message: &str) -> Answer {
+        let line = serde_json::json!({"error": message}).to_string();
+        Answer {
+            status: StatusCode::BAD_REQUEST,
+            body: line.into(),
+            kind: self.kind,
+            operation: self.operation,
+            verdict: "malformed",
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Our annotations, on every kind (MR-3).
+
+use super::finding::Findings;
+use super::{Case, CauseReason};
+use crate::api::names::annotation;
+use crate::values::{nearest, parse_bool};
+
+/// MR-3: boolean annotations are booleans; a misspelt one of ours is told.
+pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
+    let Some(new) = &case.subject.new else { return };
+    let old = case.subject.old.as_ref();
+    for (key, value) in &new.annotations {
+        if old.is_some_and(|old| old.annotations.get(key) == Some(value)) {
+            continue;
+        }
+        let field = format!("metadata.annotations[{key}]");
+        if annotation::BOOLEANS.contains(&key.as_str()) {
+            if let Err(error) = parse_bool(value) {
+                findings.refuse("MR-3", field, CauseReason::NotSupported, error.to_string());
+            }
+        } else if !annotation::KNOWN.contains(&key.as_str())
+            && let Some(known) = nearest(key, annotation::KNOWN.iter().copied())
+        {
+            let message = format!("annotation '{key}' is not known, did you mean \"{known}\"?");
+            findings.warn("MR-3", field, message);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! How rules are run: which, in which order, and what an unchanged field means (AD-8).
+
+use super::case::lookup;
+use super::finding::Findings;
+use super::{Case, Finding, Operation, Reference, Subject, User};
+use super::{
+    annotations, module, module_config, module_pull_override, module_release, module_source,
+    module_update_policy, schema,
+};
+use crate::api::Kind;
+use crate::world::World;
+use jiff::Timestamp;
+
+/// A rule, or a few that speak about one mistake.
+pub(super) struct Rule {
+    /// The operations that it judges.
+    pub(super) on: &'static [Operation],
+    /// What it reads from the object. On UPDATE, a rule none of whose fields changed cannot refuse: what was
+    /// already wrong is a warning.
+    pub(super) reads: &'static [Reads],
+    /// The judgement.
+    pub(super) judge: fn(&Case<'_>, &mut Findings),
+}
+
+/// A part of the object that a rule reads.
+pub(super) enum Reads {
+    /// A value in the body, by keys.
+    Body(&'static [&'static str]),
+    /// Labels or annotations: such rules look at the change itself.
+    Metadata,
+    /// The name, which never changes.
+    Name,
+}
+
+pub(super) const CREATE: &[Operation] = &[Operation::Create];
+pub(super) const UPDATE: &[Operation] = &[Operation::Update];
+pub(super) const DELETE: &[Operation] = &[Operation::Delete];
+pub(super) const WRITES: &[Operation] = &[Operation::Create, Operation::Update];
+pub(super) const ALWAYS: &[Operation] = &[Operation::Create, Operation::Update, Operation::Delete];
+
+/// What becomes of an operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Allowed, refused, or not judged.
+    pub decision: Decision,
+    /// Why it is refused: all violations at once (AD-2).
+    pub refusals: Vec<Finding>,
+    /// What should be known, the most important first.
+    pub warnings: Vec<Finding>,
+    /// Objects whose absence led to a refusal (AD-5).
+    pub missing: Vec<Reference>,
+}
+
+/// What becomes of an operation, in one word (AD-7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Decision {
+    /// Nothing speaks against it.
+    #[default]
+    Allowed,
+    /// At least one rule refuses it.
+    Refused,
+    /// It was not judged (AD-8).
+    Skipped,
+}
+
+impl Decision {
+    /// The word in audit annotations and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Refused => "refused",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// Judges an operation.
+pub fn validate(subject: &Subject, user: User<'_>, world: &World, now: Timestamp) -> Verdict {
+    if is_let_through(subject, user) {
+        return Verdict { decision: Decision::Skipped, ..Verdict::default() };
+    }
+    let case = Case { subject, user, world, now };
+    let mut findings = Findings::default();
+    if subject.metadata_changed || !matches!(subject.operation, Operation::Update) {
+        annotations::judge(&case, &mut findings);
+    }
+    let rules = rules_of(subject.kind).iter().filter(|rule| rule.on.contains(&subject.operation));
+    for rule in rules.filter(|rule| concerns(subject, rule)) {
+        let mut said = Findings::default();
+        (rule.judge)(&case, &mut said);
+        if is_unchanged(&case, rule) {
+            // What was wrong before comes first among the warnings: it would be refused if it were new.
+            let was_wrong = said.refusals.drain(..).map(|finding| {
+                let message = format!("{}: {}", finding.field, finding.message);
+                Finding { message, ..finding }
+            });
+            findings.warnings.splice(0..0, was_wrong);
+            said.missing.clear();
+        }
+        findings.refusals.append(&mut said.refusals);
+        findings.warnings.append(&mut said.warnings);
+        findings.missing.append(&mut said.missing);
+    }
+    if subject.body_changed && subject.new.is_some() {
+        schema::judge(&case, &mut findings);
+    }
+    let Findings { refusals, warnings, missing } = findings;
+    let decision = if refusals.is_empty() { Decision::Allowed } else { Decision::Refused };
+    Verdict { decision, refusals, warnings, missing }
+}
+
+/// AD-8: what is never judged, so that no webhook stands between the cluster and its own repair.
+fn is_let_through(subject: &Subject, user: User<'_>) -> bool {
+    let on_its_way_out = subject.old.as_ref().is_some_and(|old| old.being_deleted);
+    let untouched = subject.operation == Operation::Update && !subject.body_changed;
+    on_its_way_out || (untouched && (user.trusted || !subject.metadata_changed))
+}
+
+/// An unchanged body is not judged at all; rules about the metadata look for themselves.
+fn concerns(subject: &Subject, rule: &Rule) -> bool {
+    subject.body_changed || rule.reads.iter().any(|reads| matches!(reads, Reads::Metadata))
+}
+
+fn is_unchanged(case: &Case<'_>, rule: &Rule) -> bool {
+    let (Some(new), Some(old)) = (&case.subject.new, &case.subject.old) else { return false };
+    rule.reads.iter().all(|reads| match reads {
+        Reads::Body(path) => lookup(&new.body.value, path) == lookup(&old.body.value, path),
+        Reads::Metadata => false,
+        Reads::Name => true,
+    })
+}
+
+fn rules_of(kind: Kind) -> &'static [Rule] {
+    match kind {
+        Kind::ModuleConfig => module_config::RULES,
+        Kind::ModulePullOverride => module_pull_override::RULES,
+        Kind::ModuleUpdatePolicy => module_update_policy::RULES,
+        Kind::ModuleSource => module_source::RULES,
+        Kind::ModuleRelease => module_release::RULES,
+        Kind::Module => module::RULES,
+        Kind::ModuleSettingsDefinition => &[],
+    }
+}

@@ -1,0 +1,24 @@
+//! What is right and wrong about an object: validate, mutate and convert, a file per kind. Pure: the world is an
+//! argument, nothing waits, nothing is read from outside. A refusal is data ([`Finding`]), never an error.
+
+mod annotations;
+mod case;
+pub mod convert;
+mod engine;
+pub mod entries;
+mod finding;
+mod module;
+mod module_config;
+mod module_pull_override;
+mod module_release;
+mod module_source;
+mod module_update_policy;
+pub mod mutate;
+mod parts;
+pub mod schema;
+mod windows;
+
+pub use case::{Case, User};
+pub use engine::{Decision, Verdict, validate};
+pub use finding::{CauseReason, Finding, Reference};
+pub use parts::{Body, Operation, Parts, Subject, is_ours};

@@ -1,0 +1,304 @@
+//! The object's own schema, judged beside the rules (AD-4): a review sent with curl gets the verdict that the API
+//! server's schema would give. The schemas are those of the CRDs.
+
+use super::case::lookup;
+use super::finding::{Findings, or_nearest};
+use super::{Case, CauseReason};
+use crate::api::{Kind, schemas};
+use crate::values::nearest;
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::paths::LocationSegment;
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
+use serde_json::Value;
+use std::sync::LazyLock;
+
+/// How much of a value a message repeats, in characters.
+const SHOWN: usize = 64;
+
+/// A kind's body schema in one version.
+struct Schema {
+    kind: Kind,
+    version: &'static str,
+    json: Value,
+    /// `None` where the schema does not compile; a test makes sure that all do.
+    validator: Option<Validator>,
+}
+
+static SCHEMAS: LazyLock<Vec<Schema>> = LazyLock::new(|| {
+    let versions = Kind::ALL.into_iter().flat_map(|kind| kind.served().iter().map(move |s| (kind, s.version)));
+    versions
+        .map(|(kind, version)| {
+            let json = schemas::body(kind, version);
+            Schema { kind, version, validator: compile(&json), json }
+        })
+        .collect()
+});
+
+fn compile(json: &Value) -> Option<Validator> {
+    jsonschema::options()
+        .with_draft(Draft::Draft7)
+        .offline()
+        .should_validate_formats(true)
+        .with_pattern_options(PatternOptions::regex())
+        .build(json)
+        .ok()
+}
+
+/// Compiles all schemas, so that the first review does not wait for them.
+pub fn warm_up() {
+    LazyLock::force(&SCHEMAS);
+}
+
+fn schema(kind: Kind, version: &str) -> Option<&'static Schema> {
+    SCHEMAS.iter().find(|schema| schema.kind == kind && schema.version == version)
+}
+
+/// Brings a body to what the API server would store: nulls in optional fields go, and so do unknown fields, whose
+/// paths are remembered.
+pub(super) fn prune(kind: Kind, version: &str, body: &mut Value, unknown: &mut Vec<String>) {
+    if let Some(schema) = schema(kind, version) {
+        prune_value(kind.body(), &schema.json, body, unknown);
+    }
+}
+
+fn prune_value(path: &str, schema: &Value, value: &mut Value, unknown: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            let Some(properties) = schema.get("properties") else {
+                if let Some(inner) = schema.get("additionalProperties") {
+                    fields.retain(|_, value| !value.is_null());
+                    fields
+                        .iter_mut()
+                        .for_each(|(key, value)| prune_value(&child(path, key), inner, value, unknown));
+                }
+                return;
+            };
+            fields.retain(|key, value| match properties.get(key) {
+                Some(_) if value.is_null() => false,
+                Some(property) => {
+                    // Only containers have anything to prune, and a path is only needed there.
+                    if value.is_object() || value.is_array() {
+                        prune_value(&child(path, key), property, value, unknown);
+                    }
+                    true
+                }
+                None => {
+                    unknown.push(child(path, key));
+                    false
+                }
+            });
+        }
+        Value::Array(items) => {
+            let Some(inner) = schema.get("items") else { return };
+            for (i, item) in items.iter_mut().enumerate() {
+                prune_value(&format!("{path}[{i}]"), inner, item, unknown);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Judges the body. What a rule already told about a field is not told again; what was wrong before is a warning.
+pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
+    let Some(new) = &case.subject.new else { return };
+    let Some(schema) = schema(case.subject.kind, case.subject.version) else { return };
+    let root = case.subject.kind.body();
+    warn_of_unknown(case, schema, findings);
+    if new.body.value.is_null() {
+        // Only Modules may leave their body out.
+        if case.subject.kind != Kind::Module {
+            let message = format!("{root} is required: say what the {} shall be", case.subject.kind);
+            findings.refuse("AD-4", root, CauseReason::Required, message);
+        }
+        return;
+    }
+    let Some(validator) = &schema.validator else { return };
+    if validator.is_valid(&new.body.value) {
+        return;
+    }
+    for error in validator.iter_errors(&new.body.value) {
+        let keys = keys(&error);
+        let field = keys.iter().fold(root.to_owned(), |path, key| match key.parse::<usize>() {
+            Ok(index) => format!("{path}[{index}]"),
+            Err(_) => child(&path, key),
+        });
+        if findings.refusals.iter().chain(&findings.warnings).any(|said| said.field == field && said.rule != "AD-4") {
+            continue;
+        }
+        let (reason, message) = explain(&error, &field);
+        let is_unchanged = case
+            .subject
+            .old
+            .as_ref()
+            .is_some_and(|old| at(&old.body.value, &keys) == at(&new.body.value, &keys));
+        if is_unchanged {
+            findings.warn("AD-4", field.clone(), format!("{field}: {message}"));
+        } else {
+            findings.refuse("AD-4", field, reason, message);
+        }
+    }
+}
+
+/// Fields that the API server will drop, each with the nearest one that it knows.
+fn warn_of_unknown(case: &Case<'_>, schema: &Schema, findings: &mut Findings) {
+    let Some(new) = &case.subject.new else { return };
+    let old = case.subject.old.as_ref().map(|old| old.body.unknown.as_slice()).unwrap_or_default();
+    for field in new.body.unknown.iter().filter(|field| !old.contains(field)) {
+        let (parent, name) = match field.strip_suffix(']').and_then(|field| field.rsplit_once('[')) {
+            Some(pair) => pair,
+            None => field.rsplit_once('.').unwrap_or(("", field)),
+        };
+        let known = known_fields(schema, parent);
+        let hint = or_nearest(nearest(name, known.iter().map(String::as_str)), "remove it");
+        findings.warn("AD-4", field.clone(), format!("unknown field '{field}' is dropped{hint}"));
+    }
+}
+
+fn known_fields(schema: &Schema, parent: &str) -> Vec<String> {
+    // `spec.update.windows[0]` → update, windows, then the items of the list.
+    let steps = parent.split(['.', '[']).skip(1);
+    let found = steps.fold(Some(&schema.json), |schema, step| match step.strip_suffix(']') {
+        Some(_) => schema?.get("items"),
+        None => lookup(schema?, &["properties", step]),
+    });
+    let properties = found.and_then(|schema| schema.get("properties")).and_then(Value::as_object);
+    properties.into_iter().flatten().map(|(name, _)| name.clone()).collect()
+}
+
+/// The keys that lead to what is wrong; a missing field is named itself, not its parent.
+fn keys(error: &ValidationError<'_>) -> Vec<String> {
+    let mut keys: Vec<String> = error
+        .instance_path()
+        .iter()
+        .map(|segment| match segment {
+            LocationSegment::Property(name) => name.into_owned(),
+            LocationSegment::Index(index) => index.to_string(),
+        })
+        .collect();
+    if let ValidationErrorKind::Required { property: Value::String(name) } = error.kind() {
+        keys.push(name.clone());
+    }
+    keys
+}
+
+fn at<'v>(value: &'v Value, keys: &[String]) -> Option<&'v Value> {
+    keys.iter().try_fold(value, |value, key| match value {
+        Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+        value => value.get(key),
+    })
+}
+
+/// A field below a path; a key that would read as several is written in brackets.
+fn child(path: &str, key: &str) -> String {
+    if key.contains(['.', '/', '[', ']']) { format!("{path}[{key}]") } else { format!("{path}.{key}") }
+}
+
+/// What is wrong, in our words: the library's repeat values, which may be secret.
+fn explain(error: &ValidationError<'_>, field: &str) -> (CauseReason, String) {
+    let value = error.instance();
+    let found = shown(value, field);
+    match error.kind() {
+        ValidationErrorKind::Required { .. } => (CauseReason::Required, "a value is required".to_owned()),
+        ValidationErrorKind::Enum { options } => {
+            let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let near = value.as_str().and_then(|text| nearest(text, options.iter().copied()));
+            let list = format!("use one of {}", options.join(", "));
+            let hint = or_nearest(near, &list);
+            let list = if near.is_some() { format!(" ({list})") } else { String::new() };
+            (CauseReason::NotSupported, format!("{found} is not supported{hint}{list}"))
+        }
+        ValidationErrorKind::Type { kind } => {
+            (CauseReason::Invalid, format!("expected {}, found {} {found}", expected(kind), type_of(value)))
+        }
+        ValidationErrorKind::MaxLength { limit } => {
+            (CauseReason::Invalid, format!("longer than {limit} characters: shorten it"))
+        }
+        ValidationErrorKind::MaxItems { limit } => {
+            (CauseReason::Invalid, format!("more than {limit} items: use fewer"))
+        }
+        ValidationErrorKind::Minimum { limit } => {
+            (CauseReason::Invalid, format!("expected at least {limit}, found {found}"))
+        }
+        ValidationErrorKind::Maximum { limit } => {
+            (CauseReason::Invalid, format!("expected at most {limit}, found {found}"))
+        }
+        ValidationErrorKind::Format { format } => {
+            (CauseReason::Invalid, format!("{found} is no {format}"))
+        }
+        ValidationErrorKind::Pattern { pattern } => {
+            (CauseReason::Invalid, format!("{found} does not match '{pattern}'"))
+        }
+        other => (CauseReason::Invalid, format!("{found} breaks the schema's '{}'", other.keyword())),
+    }
+}
+
+fn expected(kind: &TypeKind) -> String {
+    match kind {
+        TypeKind::Single(one) => format!("{} {}", article(&one.to_string()), one),
+        TypeKind::Multiple(several) => {
+            several.iter().map(|one| one.to_string()).collect::<Vec<_>>().join(" or ")
+        }
+    }
+}
+
+fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "the boolean",
+        Value::Number(_) => "the number",
+        Value::String(_) => "the string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// A value as messages show it: short, and not at all where its field holds credentials.
+fn shown(value: &Value, field: &str) -> String {
+    match value {
+        _ if field.ends_with("dockerCfg") => "(not shown)".to_owned(),
+        Value::Object(_) | Value::Array(_) | Value::Null => String::new(),
+        Value::String(text) if text.chars().count() > SHOWN => {
+            format!("'{}…'", text.chars().take(SHOWN).collect::<String>())
+        }
+        Value::String(text) => format!("'{text}'"),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_schema_compiles() {
+        for schema in SCHEMAS.iter() {
+            assert!(schema.validator.is_some(), "{} {}", schema.kind, schema.version);
+        }
+    }
+
+    #[test]
+    fn pruning_drops_nulls_and_remembers_unknown_fields() {
+        let mut body = json!({
+            "registry": {"repo": "r/m", "ca": null, "user": "x"}, "scanIntervall": "3m", "a.b": 1,
+        });
+        let mut unknown = Vec::new();
+        prune(Kind::ModuleSource, "v1alpha1", &mut body, &mut unknown);
+        assert_eq!(body, json!({"registry": {"repo": "r/m"}}));
+        unknown.sort();
+        assert_eq!(unknown, ["spec.registry.user", "spec.scanIntervall", "spec[a.b]"]);
+    }
+
+    #[test]
+    fn pruning_leaves_free_objects_alone() {
+        let mut body = json!({"settings": {"a": null, "b": {"c": 1}}});
+        let mut unknown = Vec::new();
+        prune(Kind::ModuleConfig, "v1alpha1", &mut body, &mut unknown);
+        assert_eq!(body, json!({"settings": {"a": null, "b": {"c": 1}}}));
+        assert!(unknown.is_empty());
+    }
+}

@@ -1,0 +1,262 @@
+//! The objects as they are now, in memory: lookups and indexes, no I/O. Rules and release logic read it; the cluster
+//! (a folder of files, or an API server's watches) fills it.
+
+mod index;
+mod object;
+mod shared;
+
+pub use object::Object;
+pub use shared::{Reading, Shared};
+
+use crate::api::{
+    ConditionStatus, ConditionType, Kind, Module, ModuleConfig, ModulePullOverride, ModuleRelease,
+    ModuleSettingsDefinition, ModuleSource, ModuleUpdatePolicy, Resource, names,
+};
+use crate::values::nearest;
+use index::{By, Index};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How many names a suggestion compares at most, so that no verdict grows with the world.
+const NAMES_COMPARED: usize = 1_000;
+
+/// All objects of our kinds, by name, and the questions that rules ask of them, each answered by an index.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    sources: Table<ModuleSource>,
+    policies: Table<ModuleUpdatePolicy>,
+    definitions: Table<ModuleSettingsDefinition>,
+    modules: Table<Module>,
+    configs: Table<ModuleConfig>,
+    overrides: Table<ModulePullOverride>,
+    releases: Table<ModuleRelease>,
+    index: Index,
+}
+
+/// The objects of one kind by name.
+type Table<K> = BTreeMap<String, Arc<K>>;
+
+/// A kind that a world holds; implemented by all seven.
+pub trait Stored: Resource {
+    /// The kind's table.
+    fn table(world: &World) -> &BTreeMap<String, Arc<Self>>;
+    /// Wraps an object of the kind.
+    fn into_object(self: Arc<Self>) -> Object;
+}
+
+impl World {
+    /// A world without objects.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The object of that kind and name.
+    pub fn get<K: Stored>(&self, name: &str) -> Option<&Arc<K>> {
+        K::table(self).get(name)
+    }
+
+    /// Whether an object of that kind and name exists.
+    pub fn has(&self, kind: Kind, name: &str) -> bool {
+        self.object(kind, name).is_some()
+    }
+
+    /// The objects of a kind, by name.
+    pub fn all<K: Stored>(&self) -> impl Iterator<Item = &Arc<K>> {
+        K::table(self).values()
+    }
+
+    /// The object of that kind and name, whatever its type.
+    pub fn object(&self, kind: Kind, name: &str) -> Option<Object> {
+        match kind {
+            Kind::ModuleSource => self.sources.get(name).cloned().map(Object::ModuleSource),
+            Kind::ModuleUpdatePolicy => self.policies.get(name).cloned().map(Object::ModuleUpdatePolicy),
+            Kind::ModuleSettingsDefinition => {
+                self.definitions.get(name).cloned().map(Object::ModuleSettingsDefinition)
+            }
+            Kind::Module => self.modules.get(name).cloned().map(Object::Module),
+            Kind::ModuleConfig => self.configs.get(name).cloned().map(Object::ModuleConfig),
+            Kind::ModulePullOverride => self.overrides.get(name).cloned().map(Object::ModulePullOverride),
+            Kind::ModuleRelease => self.releases.get(name).cloned().map(Object::ModuleRelease),
+        }
+    }
+
+    /// The objects of a kind, by name, whatever their type.
+    pub fn objects(&self, kind: Kind) -> Vec<Object> {
+        fn list<K: Stored>(table: &Table<K>) -> Vec<Object> {
+            table.values().cloned().map(K::into_object).collect()
+        }
+        match kind {
+            Kind::ModuleSource => list(&self.sources),
+            Kind::ModuleUpdatePolicy => list(&self.policies),
+            Kind::ModuleSettingsDefinition => list(&self.definitions),
+            Kind::Module => list(&self.modules),
+            Kind::ModuleConfig => list(&self.configs),
+            Kind::ModulePullOverride => list(&self.overrides),
+            Kind::ModuleRelease => list(&self.releases),
+        }
+    }
+
+    /// Takes an object in, in place of the one of its kind and name.
+    pub fn insert(&mut self, object: Object) {
+        let name = object.name().to_owned();
+        self.remove(object.kind(), &name);
+        self.index.add(&object);
+        match object {
+            Object::ModuleSource(object) => drop(self.sources.insert(name, object)),
+            Object::ModuleUpdatePolicy(object) => drop(self.policies.insert(name, object)),
+            Object::ModuleSettingsDefinition(object) => drop(self.definitions.insert(name, object)),
+            Object::Module(object) => drop(self.modules.insert(name, object)),
+            Object::ModuleConfig(object) => drop(self.configs.insert(name, object)),
+            Object::ModulePullOverride(object) => drop(self.overrides.insert(name, object)),
+            Object::ModuleRelease(object) => drop(self.releases.insert(name, object)),
+        }
+    }
+
+    /// Takes an object out and returns it.
+    pub fn remove(&mut self, kind: Kind, name: &str) -> Option<Object> {
+        let object = match kind {
+            Kind::ModuleSource => self.sources.remove(name).map(Object::ModuleSource),
+            Kind::ModuleUpdatePolicy => self.policies.remove(name).map(Object::ModuleUpdatePolicy),
+            Kind::ModuleSettingsDefinition => {
+                self.definitions.remove(name).map(Object::ModuleSettingsDefinition)
+            }
+            Kind::Module => self.modules.remove(name).map(Object::Module),
+            Kind::ModuleConfig => self.configs.remove(name).map(Object::ModuleConfig),
+            Kind::ModulePullOverride => self.overrides.remove(name).map(Object::ModulePullOverride),
+            Kind::ModuleRelease => self.releases.remove(name).map(Object::ModuleRelease),
+        }?;
+        self.index.take(&object);
+        Some(object)
+    }
+
+    /// The known name nearest to one that is not known (AD-3).
+    pub fn nearest<K: Stored>(&self, name: &str) -> Option<&str> {
+        nearest(name, K::table(self).keys().take(NAMES_COMPARED).map(String::as_str))
+    }
+
+    /// Names of the configs that name the policy.
+    pub fn configs_of_policy(&self, policy: &str) -> impl Iterator<Item = &str> {
+        self.index.get(By::ConfigPolicy, policy)
+    }
+
+    /// Names of the configs that name the source.
+    pub fn configs_of_source(&self, source: &str) -> impl Iterator<Item = &str> {
+        self.index.get(By::ConfigSource, source)
+    }
+
+    /// Names of the overrides that pull from the source by name (v1alpha1).
+    pub fn overrides_of_source(&self, source: &str) -> impl Iterator<Item = &str> {
+        self.index.get(By::OverrideSource, source)
+    }
+
+    /// Names of the sources with that repository, in its normal form.
+    pub fn sources_of_repository(&self, normalised: &str) -> impl Iterator<Item = &str> {
+        self.index.get(By::SourceRepository, normalised)
+    }
+
+    /// Names of the releases that came from the source, by label or owner.
+    pub fn releases_of_source(&self, source: &str) -> impl Iterator<Item = &str> {
+        self.index.get(By::ReleaseSource, source)
+    }
+
+    /// Names of the releases of the module.
+    pub fn releases_of_module(&self, module: &str) -> impl Iterator<Item = &str> {
+        self.index.get(By::ReleaseModule, module)
+    }
+
+    /// Names of the modules of the exclusive group.
+    pub fn modules_of_group(&self, group: &str) -> impl Iterator<Item = &str> {
+        self.index.get(By::ModuleGroup, group)
+    }
+
+    /// Names of the modules that require the module.
+    pub fn modules_requiring(&self, module: &str) -> impl Iterator<Item = &str> {
+        self.index.get(By::ModuleRequirement, module)
+    }
+
+    /// Whether a module is on: its ModuleConfig says so, or says nothing and the module manager does (MC-9).
+    pub fn is_on(&self, module: &str) -> bool {
+        match self.get::<ModuleConfig>(module).and_then(|config| config.spec.enabled) {
+            Some(enabled) => enabled,
+            None => self.is_running(module),
+        }
+    }
+
+    /// Whether the module manager says that the module is on.
+    pub fn is_running(&self, module: &str) -> bool {
+        self.get::<Module>(module).and_then(|module| module.condition(ConditionType::EnabledByModuleManager))
+            == Some(ConditionStatus::True)
+    }
+
+    /// A setting of the platform itself, from ModuleConfig `deckhouse`.
+    pub fn platform_setting(&self, key: &str) -> Option<&serde_json::Value> {
+        self.get::<ModuleConfig>(names::PLATFORM_CONFIG)?.spec.settings.as_ref()?.get(key)
+    }
+}
+
+macro_rules! stored {
+    ($($kind:ident: $table:ident),*) => {
+        $(
+            impl Stored for $kind {
+                fn table(world: &World) -> &BTreeMap<String, Arc<Self>> {
+                    &world.$table
+                }
+
+                fn into_object(self: Arc<Self>) -> Object {
+                    Object::$kind(self)
+                }
+            }
+        )*
+    };
+}
+
+stored! {
+    ModuleSource: sources,
+    ModuleUpdatePolicy: policies,
+    ModuleSettingsDefinition: definitions,
+    Module: modules,
+    ModuleConfig: configs,
+    ModulePullOverride: overrides,
+    ModuleRelease: releases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn world(objects: &[serde_json::Value]) -> World {
+        let mut world = World::new();
+        for object in objects {
+            world.insert(Object::from_value(object.clone()).unwrap());
+        }
+        world
+    }
+
+    fn config(name: &str, spec: &serde_json::Value) -> serde_json::Value {
+        json!({"apiVersion": "deckhouse.io/v1alpha1", "kind": "ModuleConfig", "metadata": {"name": name}, "spec": spec})
+    }
+
+    #[test]
+    fn an_index_follows_its_object() {
+        let mut world = world(&[config("echo", &json!({"updatePolicy": "slow"}))]);
+        assert_eq!(world.configs_of_policy("slow").collect::<Vec<_>>(), ["echo"]);
+        world.insert(Object::from_value(config("echo", &json!({"updatePolicy": "fast"}))).unwrap());
+        assert_eq!(world.configs_of_policy("slow").count(), 0);
+        assert_eq!(world.configs_of_policy("fast").collect::<Vec<_>>(), ["echo"]);
+        world.remove(Kind::ModuleConfig, "echo");
+        assert_eq!(world.configs_of_policy("fast").count(), 0);
+    }
+
+    #[test]
+    fn a_module_is_on_when_its_config_or_the_manager_says_so() {
+        let module = json!({
+            "apiVersion": "deckhouse.io/v1alpha1", "kind": "Module", "metadata": {"name": "echo"},
+            "status": {"conditions": [{"type": "EnabledByModuleManager", "status": "True"}]},
+        });
+        assert!(world(std::slice::from_ref(&module)).is_on("echo"));
+        assert!(!world(&[module.clone(), config("echo", &json!({"enabled": false}))]).is_on("echo"));
+        assert!(world(&[config("echo", &json!({"enabled": true}))]).is_on("echo"));
+        assert!(!world(&[]).is_on("echo"));
+    }
+}
