@@ -24,7 +24,7 @@ pub enum ParseVersionError {
     #[error("an empty version, write one such as \"1.2.3\"")]
     Empty,
     /// A version to Masterminds' lenient eyes: parts are missing or have leading zeros.
-    #[error("{} is not a semantic version, write \"{meant}\"", quoted(.text))]
+    #[error("{} is not a semantic version, write {}", quoted(.text), quoted(&.meant.to_string()))]
     Lenient {
         /// What was written.
         text: String,
