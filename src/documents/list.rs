@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::tree::{Kind, Tree};
+use super::tree::{Kind, MAX_DUPLICATES, Tree};
 use super::{Document, Fault, Reading};
 
 /// Adds the objects of one document to the reading: itself, or its items when it is a list.
@@ -50,7 +50,11 @@ fn open_node(file: &Arc<str>, tree: &Arc<Tree>, root: u32, mut value: Value, rea
         });
         return;
     }
-    for node in tree.repeated(root, &mut HashSet::new()) {
+    for node in tree
+        .repeated(root, &mut HashSet::new())
+        .into_iter()
+        .take(MAX_DUPLICATES)
+    {
         let key = tree.key_of(node).unwrap_or_default();
         let message = format!("the list has the field \"{key}\" twice; the last one counts");
         reading.fault(file, Fault::new(tree.place(node), message));

@@ -1,7 +1,7 @@
 //! YAML and JSON files of Kubernetes objects, read with the place (line, column) of every field.
 //!
-//! Values are what kubectl would send: its reader is YAML 1.1 with the habits of Go's `sigs.k8s.io/yaml`
-//! ([`scalar`]), so a bare `yes` is a boolean and a bare date stays text. Unlike kubectl, a document remembers
+//! Values are what kubectl would send: its reader is YAML 1.1 with the habits of Go's `sigs.k8s.io/yaml`,
+//! so a bare `yes` is a boolean and a bare date stays text. Unlike kubectl, a document remembers
 //! where each field stands, so that whatever is found wrong later can be told as file, line and column, and
 //! duplicate keys are findings of their own: the last one wins, the others are in [`Document::duplicates`].
 //!
@@ -78,7 +78,7 @@ impl Document {
         self.tree.find(self.root, field)
     }
 
-    /// The keys that an object of this document has twice, each occurrence after the first.
+    /// The keys that an object of this document has twice, each occurrence after the first; at most a hundred.
     pub fn duplicates(&self) -> &[Duplicate] {
         &self.duplicates
     }

@@ -55,10 +55,9 @@ pub(super) fn value(text: &str, plain: bool, tag: Tag) -> Result<Value, String> 
 pub(super) fn key(text: &str, plain: bool, tag: Tag) -> Result<String, String> {
     let quote = || format!("\"{text}\" cannot be a key; put it in quotes");
     Ok(match meaning(text, plain, tag)? {
-        Meaning::Null => return Err(quote()),
         Meaning::Bool(flag) => flag.to_string(),
         Meaning::Signed(number) => number.to_string(),
-        Meaning::Unsigned(_) => return Err(quote()),
+        Meaning::Null | Meaning::Unsigned(_) => return Err(quote()),
         Meaning::Float(number) => float_key(number).ok_or_else(quote)?,
         Meaning::Text if tag == Tag::Binary => binary(text)?,
         Meaning::Text => text.to_owned(),
@@ -70,7 +69,8 @@ fn meaning(text: &str, plain: bool, tag: Tag) -> Result<Meaning, String> {
         return Ok(Meaning::Text);
     }
     let meaning = resolve(text);
-    let mismatch = |what| Err(format!("\"{text}\" is tagged as {what} but is none"));
+    // The value itself stays out of the message: it may be a secret.
+    let mismatch = |what| Err(format!("the value is tagged as {what} but is none"));
     match (tag, meaning) {
         (Tag::None, _)
         | (Tag::Bool, Meaning::Bool(_))

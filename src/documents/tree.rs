@@ -8,6 +8,9 @@ use std::ops::Range;
 
 use super::{Duplicate, Place};
 
+/// How many duplicate keys of a document are told: whoever has more will not read the rest.
+pub(super) const MAX_DUPLICATES: usize = 100;
+
 /// The shape of one document.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
@@ -200,6 +203,7 @@ impl Tree {
         let maps = (root..self.nodes[root as usize].next).filter(|node| self.kind(*node) == Kind::Map);
         let repeated = maps.flat_map(|map| self.repeated(map, &mut seen));
         repeated
+            .take(MAX_DUPLICATES)
             .map(|node| Duplicate {
                 path: self.path(root, node),
                 place: self.place(node),
@@ -230,7 +234,7 @@ impl Tree {
             match self.key_of(child) {
                 Some(key) => push_key(&mut path, key),
                 None if self.merged(child) => push_key(&mut path, "<<"),
-                None => path.push_str(&format!("[{position}]")),
+                None => path.extend(["[", &position.to_string(), "]"]),
             }
             at = child;
         }

@@ -135,7 +135,7 @@ impl<'t> Shape<'t> {
                     self.anchor(anchor, Anchor::Scalar(number));
                     self.set_key(place, key);
                 } else {
-                    let node = self.node(place, Kind::Scalar(number))?;
+                    let node = self.node(place, Kind::Scalar(number));
                     self.anchor(anchor, Anchor::Node(node));
                 }
             }
@@ -154,10 +154,10 @@ impl<'t> Shape<'t> {
                         self.set_key(place, key);
                     }
                     Some(Anchor::Scalar(number)) => {
-                        self.node(place, Kind::Scalar(number))?;
+                        self.node(place, Kind::Scalar(number));
                     }
                     Some(Anchor::Node(node)) if self.open.iter().all(|open| open.node != node) => {
-                        self.node(place, Kind::Alias(node))?;
+                        self.node(place, Kind::Alias(node));
                     }
                     _ => {
                         return Err(Fault::new(
@@ -212,7 +212,7 @@ impl<'t> Shape<'t> {
         if self.open.len() >= MAX_DEPTH {
             return Err(too_deep(place));
         }
-        let node = self.node(place, kind)?;
+        let node = self.node(place, kind);
         self.anchor(anchor, Anchor::Node(node));
         self.open.push(Open {
             node,
@@ -222,14 +222,14 @@ impl<'t> Shape<'t> {
         Ok(())
     }
 
-    fn node(&mut self, place: Place, kind: Kind) -> Result<u32, Fault> {
+    fn node(&mut self, place: Place, kind: Kind) -> u32 {
         self.has_root = true;
         let (place, key) = self
             .open
             .last_mut()
             .and_then(|open| open.key.take())
             .unwrap_or((place, Key::None));
-        Ok(self.tree.push(place, key, kind))
+        self.tree.push(place, key, kind)
     }
 
     /// The value of a node that stands `depth` levels deep; `copied` says that it comes out of an alias, and counts.
