@@ -1,3 +1,4 @@
 //! Hatchway: the admission and release server for modules of Deckhouse Kubernetes Platform.
 
+pub mod certificates;
 pub mod telemetry;

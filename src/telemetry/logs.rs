@@ -17,7 +17,11 @@ pub enum Format {
 impl Format {
     /// `human` where standard error is a terminal, else `json`.
     pub fn by_terminal() -> Self {
-        if std::io::stderr().is_terminal() { Self::Human } else { Self::Json }
+        if std::io::stderr().is_terminal() {
+            Self::Human
+        } else {
+            Self::Json
+        }
     }
 }
 
@@ -28,10 +32,17 @@ pub fn filter(text: &str) -> Result<EnvFilter, ParseError> {
 
 /// Sends logs to standard error from here on. A second call changes nothing.
 pub fn init(format: Format, filter: EnvFilter) {
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let done = match format {
         Format::Human => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        Format::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        Format::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .try_init(),
     };
     if let Err(error) = done {
         tracing::debug!(%error, "logs were already set up");

@@ -107,8 +107,8 @@ table! {
 /// Latency buckets in seconds: a review takes tens of microseconds, and an API server waits at most 30 s for a
 /// webhook (`timeoutSeconds`), so the first bucket ends at 50 µs and the last at 30 s.
 pub const DURATION_BUCKETS: [f64; 18] = [
-    0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
-    10.0, 30.0,
+    0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0, 30.0,
 ];
 
 /// The labels of [`REVIEW_REQUESTS`].
@@ -203,17 +203,37 @@ impl Metrics {
         enter(registry, &REVIEW_REQUESTS, metrics.review_requests.clone());
         enter(registry, &REVIEW_DURATION, metrics.review_duration.clone());
         enter(registry, &REVIEWS_IN_FLIGHT, metrics.reviews_in_flight.clone());
-        enter(registry, &BODY_BYTES_IN_FLIGHT, metrics.body_bytes_in_flight.clone());
+        enter(
+            registry,
+            &BODY_BYTES_IN_FLIGHT,
+            metrics.body_bytes_in_flight.clone(),
+        );
         enter(registry, &SHED, metrics.shed.clone());
         enter(registry, &PANICS, metrics.panics.clone());
         enter(registry, &CONNECTIONS, metrics.connections.clone());
-        enter(registry, &CONNECTIONS_ACCEPTED, metrics.connections_accepted.clone());
-        enter(registry, &CONNECTION_TIMEOUTS, metrics.connection_timeouts.clone());
+        enter(
+            registry,
+            &CONNECTIONS_ACCEPTED,
+            metrics.connections_accepted.clone(),
+        );
+        enter(
+            registry,
+            &CONNECTION_TIMEOUTS,
+            metrics.connection_timeouts.clone(),
+        );
         enter(registry, &HANDSHAKE_FAILURES, metrics.handshake_failures.clone());
         enter(registry, &CERTIFICATE_EXPIRY, metrics.certificate_expiry.clone());
-        enter(registry, &CERTIFICATE_RELOAD_FAILURES, metrics.certificate_reload_failures.clone());
+        enter(
+            registry,
+            &CERTIFICATE_RELOAD_FAILURES,
+            metrics.certificate_reload_failures.clone(),
+        );
         enter(registry, &CERTIFICATE_BROKEN, metrics.certificate_broken.clone());
-        enter(registry, &BUILD_INFO, Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        enter(
+            registry,
+            &BUILD_INFO,
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
         registry.register_collector(Box::new(Process::now()));
         metrics
     }
@@ -252,20 +272,38 @@ mod tests {
         // A family without series is not encoded: touch each of them.
         metrics
             .review_requests
-            .get_or_create(&Review { path: "validate", kind: "none", operation: "none", verdict: "allowed" })
+            .get_or_create(&Review {
+                path: "validate",
+                kind: "none",
+                operation: "none",
+                verdict: "allowed",
+            })
             .inc();
-        metrics.review_duration.get_or_create(&ByPath { path: "validate" }).observe(0.000_04);
+        metrics
+            .review_duration
+            .get_or_create(&ByPath { path: "validate" })
+            .observe(0.000_04);
         metrics.shed.get_or_create(&Reason { reason: "reviews" }).inc();
-        metrics.connection_timeouts.get_or_create(&Reason { reason: "idle" }).inc();
-        metrics.handshake_failures.get_or_create(&Reason { reason: "timeout" }).inc();
-        let serving = Certificate { certificate: "serving" };
+        metrics
+            .connection_timeouts
+            .get_or_create(&Reason { reason: "idle" })
+            .inc();
+        metrics
+            .handshake_failures
+            .get_or_create(&Reason { reason: "timeout" })
+            .inc();
+        let serving = Certificate {
+            certificate: "serving",
+        };
         metrics.certificate_expiry.get_or_create(&serving).set(1);
         metrics.certificate_reload_failures.get_or_create(&serving).inc();
         metrics.certificate_broken.get_or_create(&serving).set(0);
 
         let text = render(&registry).unwrap();
-        let served: Vec<&str> =
-            text.lines().filter_map(|l| l.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        let served: Vec<&str> = text
+            .lines()
+            .filter_map(|l| l.strip_prefix("# TYPE ")?.split(' ').next())
+            .collect();
         let table: Vec<&str> = METRICS.iter().map(bare).collect();
         for name in &served {
             assert!(table.contains(name), "{name} is not in the table");
@@ -277,14 +315,19 @@ mod tests {
             assert!(text.contains(row.name), "{} is named otherwise", row.name);
             for label in row.labels {
                 assert!(
-                    text.lines().any(|l| l.starts_with(row.name) && l.contains(&format!("{label}=\""))),
+                    text.lines()
+                        .any(|l| l.starts_with(row.name) && l.contains(&format!("{label}=\""))),
                     "{} lacks the label {label}",
                     row.name
                 );
             }
         }
-        assert!(text.contains("hatchway_review_duration_seconds_bucket{le=\"5e-5\",path=\"validate\"} 1")
-            || text.contains("hatchway_review_duration_seconds_bucket{le=\"0.00005\",path=\"validate\"} 1"), "{text}");
+        assert!(
+            text.contains("hatchway_review_duration_seconds_bucket{le=\"5e-5\",path=\"validate\"} 1")
+                || text
+                    .contains("hatchway_review_duration_seconds_bucket{le=\"0.00005\",path=\"validate\"} 1"),
+            "{text}"
+        );
         assert!(text.ends_with("# EOF\n"));
     }
 }

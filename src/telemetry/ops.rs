@@ -39,7 +39,10 @@ struct Ops {
 /// The routes. `extra` is merged in: the standalone world's `/state`, say.
 pub fn router(registry: Arc<Registry>, readiness: Readiness, extra: Router) -> Router {
     Router::new()
-        .route("/livez", get(|| async { json(StatusCode::OK, r#"{"live":true}"#.to_owned()) }))
+        .route(
+            "/livez",
+            get(|| async { json(StatusCode::OK, r#"{"live":true}"#.to_owned()) }),
+        )
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(Ops { registry, readiness })
@@ -52,7 +55,9 @@ pub fn router(registry: Arc<Registry>, readiness: Readiness, extra: Router) -> R
 pub async fn serve(listener: TcpListener, router: Router) -> Infallible {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT);
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -62,7 +67,9 @@ pub async fn serve(listener: TcpListener, router: Router) -> Infallible {
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            continue;
+        };
         let connection =
             builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
         tokio::spawn(async move {
@@ -76,22 +83,38 @@ pub async fn serve(listener: TcpListener, router: Router) -> Infallible {
 
 async fn readyz(State(ops): State<Ops>) -> Response {
     let report = ops.readiness.report().await;
-    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if report.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     match serde_json::to_string(&report) {
         Ok(body) => json(status, body),
-        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("readiness cannot be told: {error}")),
+        Err(error) => problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &format!("readiness cannot be told: {error}"),
+        ),
     }
 }
 
 async fn metrics(State(ops): State<Ops>) -> Response {
     match render(&ops.registry) {
         Ok(text) => ([(CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS))], text).into_response(),
-        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("metrics cannot be written: {error}")),
+        Err(error) => problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &format!("metrics cannot be written: {error}"),
+        ),
     }
 }
 
 async fn unknown(uri: Uri) -> Response {
-    problem(StatusCode::NOT_FOUND, &format!("no such path \"{}\"; there are /livez, /readyz and /metrics", uri.path()))
+    problem(
+        StatusCode::NOT_FOUND,
+        &format!(
+            "no such path \"{}\"; there are /livez, /readyz and /metrics",
+            uri.path()
+        ),
+    )
 }
 
 async fn wrong_method(method: http::Method, uri: Uri) -> Response {
@@ -108,5 +131,10 @@ fn problem(status: StatusCode, message: &str) -> Response {
 
 fn json(status: StatusCode, mut body: String) -> Response {
     body.push('\n');
-    (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+    (
+        status,
+        [(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+        body,
+    )
+        .into_response()
 }

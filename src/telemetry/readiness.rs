@@ -95,25 +95,45 @@ impl Readiness {
         P: Fn() -> F + Send + Sync + 'static,
     {
         let run = Box::new(move || Box::pin(run()) as ProbeFuture);
-        self.enter(Entry::Probe(name, Arc::new(Probe { run, last: tokio::sync::Mutex::new(None) })));
+        self.enter(Entry::Probe(
+            name,
+            Arc::new(Probe {
+                run,
+                last: tokio::sync::Mutex::new(None),
+            }),
+        ));
     }
 
     /// Looks at every condition and runs the probes.
     pub async fn report(&self) -> Report {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let entries = self
+            .entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let mut conditions = Vec::with_capacity(entries.len());
         for entry in entries {
             let (name, missing) = match entry {
                 Entry::Condition(name, condition) => (name, condition.state()),
                 Entry::Probe(name, probe) => (name, probe.result().await.err()),
             };
-            conditions.push(Line { name, ready: missing.is_none(), missing });
+            conditions.push(Line {
+                name,
+                ready: missing.is_none(),
+                missing,
+            });
         }
-        Report { ready: conditions.iter().all(|line| line.ready), conditions }
+        Report {
+            ready: conditions.iter().all(|line| line.ready),
+            conditions,
+        }
     }
 
     fn enter(&self, entry: Entry) {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+        self.entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(entry);
     }
 }
 
