@@ -108,10 +108,12 @@ impl PairFiles {
         let served = parse(&dir, &contents)?;
         warn_of_validity(&dir, &served);
         metrics.certificate_broken.get_or_create(&LABEL).set(0);
+        let bundle = Arc::new(ArcSwapOption::from_pointee(contents.bundle.clone()));
         Ok(Self {
             dir,
             follower: Follower::new(contents),
             first: Some(served),
+            bundle,
             metrics,
         })
     }

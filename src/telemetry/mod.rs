@@ -4,6 +4,7 @@
 pub mod logs;
 pub mod metrics;
 pub mod ops;
+pub mod panics;
 mod process;
 pub mod readiness;
 
