@@ -1,7 +1,10 @@
 //! Hatchway: the admission and release server for modules of Deckhouse Kubernetes Platform.
 
 pub mod api;
+pub mod certificates;
 pub mod documents;
 pub mod rules;
+pub mod telemetry;
 pub mod values;
+pub mod webhook;
 pub mod world;

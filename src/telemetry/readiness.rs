@@ -1,0 +1,195 @@
+//! Whether this replica should get requests: named conditions that other rooms set, and probes that are run when
+//! somebody asks (rule SV-1).
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+/// How long the result of a probe is good: `/readyz` is open to everybody, a probe costs a handshake.
+const PROBE_KEPT: Duration = Duration::from_secs(1);
+/// How long a probe may take before it counts as failed: under the kubelet's usual patience of a few seconds.
+const PROBE_PATIENCE: Duration = Duration::from_secs(2);
+
+type ProbeFuture = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+/// All that must hold before this replica is ready. Cheap to clone, clones share everything.
+#[derive(Clone, Default)]
+pub struct Readiness {
+    entries: Arc<Mutex<Vec<Entry>>>,
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readiness").finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone)]
+enum Entry {
+    Condition(&'static str, Condition),
+    Probe(&'static str, Arc<Probe>),
+}
+
+struct Probe {
+    run: Box<dyn Fn() -> ProbeFuture + Send + Sync>,
+    last: tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>,
+}
+
+/// The handle of one condition, for the room that knows whether it holds.
+#[derive(Clone, Debug)]
+pub struct Condition(Arc<Mutex<Option<String>>>);
+
+impl Condition {
+    /// The condition holds.
+    pub fn met(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The condition does not hold; `what` says what is missing.
+    pub fn missing(&self, what: impl Into<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(what.into());
+    }
+
+    fn state(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// One line of a [`Report`].
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// Which condition.
+    pub name: &'static str,
+    /// Whether it holds.
+    pub ready: bool,
+    /// What is missing, if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+}
+
+/// What `/readyz` answers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Whether all conditions hold.
+    pub ready: bool,
+    /// Each condition, in the order in which they were entered.
+    pub conditions: Vec<Line>,
+}
+
+impl Readiness {
+    /// Enters a condition that does not hold yet; `missing` says what it waits for.
+    pub fn condition(&self, name: &'static str, missing: impl Into<String>) -> Condition {
+        let condition = Condition(Arc::new(Mutex::new(Some(missing.into()))));
+        self.enter(Entry::Condition(name, condition.clone()));
+        condition
+    }
+
+    /// Enters a probe: something that is tried out (at most once a second) whenever somebody asks.
+    pub fn probe<F, P>(&self, name: &'static str, run: P)
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+        P: Fn() -> F + Send + Sync + 'static,
+    {
+        let run = Box::new(move || Box::pin(run()) as ProbeFuture);
+        self.enter(Entry::Probe(
+            name,
+            Arc::new(Probe {
+                run,
+                last: tokio::sync::Mutex::new(None),
+            }),
+        ));
+    }
+
+    /// Looks at every condition and runs the probes.
+    pub async fn report(&self) -> Report {
+        let entries = self
+            .entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let mut conditions = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let (name, missing) = match entry {
+                Entry::Condition(name, condition) => (name, condition.state()),
+                Entry::Probe(name, probe) => (name, probe.result().await.err()),
+            };
+            conditions.push(Line {
+                name,
+                ready: missing.is_none(),
+                missing,
+            });
+        }
+        Report {
+            ready: conditions.iter().all(|line| line.ready),
+            conditions,
+        }
+    }
+
+    fn enter(&self, entry: Entry) {
+        self.entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(entry);
+    }
+}
+
+impl Probe {
+    async fn result(&self) -> Result<(), String> {
+        let mut last = self.last.lock().await;
+        if let Some((when, result)) = last.as_ref()
+            && when.elapsed() < PROBE_KEPT
+        {
+            return result.clone();
+        }
+        let result = tokio::time::timeout(PROBE_PATIENCE, (self.run)())
+            .await
+            .unwrap_or_else(|_| Err(format!("no answer within {} s", PROBE_PATIENCE.as_secs())));
+        *last = Some((Instant::now(), result.clone()));
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn is_ready_when_every_condition_is_met_and_names_what_is_missing() {
+        let readiness = Readiness::default();
+        let stores = readiness.condition("stores", "module sources are not synced");
+        readiness.probe("port", || async { Ok(()) });
+
+        let report = readiness.report().await;
+        assert!(!report.ready);
+        assert_eq!(
+            serde_json::to_string(&report.conditions).unwrap(),
+            r#"[{"name":"stores","ready":false,"missing":"module sources are not synced"},{"name":"port","ready":true}]"#
+        );
+
+        stores.met();
+        assert!(readiness.report().await.ready);
+        stores.missing("the server is draining");
+        assert!(!readiness.report().await.ready);
+    }
+
+    #[tokio::test]
+    async fn asks_a_probe_at_most_once_a_second() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let readiness = Readiness::default();
+        let count = asked.clone();
+        readiness.probe("port", move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            async { Err("closed".to_owned()) }
+        });
+        for _ in 0..3 {
+            assert!(!readiness.report().await.ready);
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+}
