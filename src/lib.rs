@@ -3,6 +3,7 @@
 pub mod api;
 pub mod certificates;
 pub mod documents;
+pub mod review;
 pub mod rules;
 pub mod telemetry;
 pub mod values;

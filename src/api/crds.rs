@@ -98,14 +98,20 @@ fn version(kind: Kind, name: &str, deprecated: bool) -> Value {
     }
     if deprecated {
         version["deprecated"] = json!(true);
-        version["deprecationWarning"] =
-            json!(format!("{GROUP}/{name} {} is deprecated, use {GROUP}/{}", kind.name(), kind.storage_version()));
+        version["deprecationWarning"] = json!(format!(
+            "{GROUP}/{name} {} is deprecated, use {GROUP}/{}",
+            kind.name(),
+            kind.storage_version()
+        ));
     }
     version
 }
 
 fn push(schema: &mut Map<String, Value>, rule: Value) {
-    if let Value::Array(rules) = schema.entry("x-kubernetes-validations").or_insert_with(|| json!([])) {
+    if let Value::Array(rules) = schema
+        .entry("x-kubernetes-validations")
+        .or_insert_with(|| json!([]))
+    {
         rules.push(rule);
     }
 }
@@ -168,7 +174,12 @@ fn columns(kind: Kind) -> Vec<Value> {
         ],
         Kind::ModuleRelease => &[
             ("Phase", "string", ".status.phase", false),
-            ("Update policy", "string", r".metadata.labels.modules\.deckhouse\.io/update-policy", false),
+            (
+                "Update policy",
+                "string",
+                r".metadata.labels.modules\.deckhouse\.io/update-policy",
+                false,
+            ),
             ("TransitionTime", "date", ".status.transitionTime", false),
             ("Message", "string", ".status.message", false),
         ],
@@ -186,11 +197,17 @@ fn columns(kind: Kind) -> Vec<Value> {
             ("Stage", "string", ".properties.stage", true),
             ("Release channel", "string", ".properties.releaseChannel", true),
             ("Version", "string", ".properties.version", true),
-            ("Disabled message", "string", r#".status.conditions[?(@.type=="EnabledByModuleManager")].message"#, true),
+            (
+                "Disabled message",
+                "string",
+                r#".status.conditions[?(@.type=="EnabledByModuleManager")].message"#,
+                true,
+            ),
         ],
-        Kind::ModuleSettingsDefinition => {
-            &[("Versions", "string", ".spec.versions[*].name", false), ("Age", "date", ".metadata.creationTimestamp", false)]
-        }
+        Kind::ModuleSettingsDefinition => &[
+            ("Versions", "string", ".spec.versions[*].name", false),
+            ("Age", "date", ".metadata.creationTimestamp", false),
+        ],
     };
     columns
         .iter()
@@ -273,7 +290,11 @@ fn validations(kind: Kind) -> Vec<Validation> {
     match kind {
         Kind::ModuleConfig => vec![
             module_name(&format!("self.metadata.name == '{}' || ", names::GLOBAL_CONFIG)),
-            field(&["source"], format!("self != '{}'", names::EMBEDDED_SOURCE), words::FORBIDDEN_SOURCE),
+            field(
+                &["source"],
+                format!("self != '{}'", names::EMBEDDED_SOURCE),
+                words::FORBIDDEN_SOURCE,
+            ),
             field(
                 &["updatePolicy"],
                 format!("self != '{}'", names::EMBEDDED_POLICY),
@@ -312,9 +333,8 @@ fn validations(kind: Kind) -> Vec<Validation> {
                 value,
                 field_path: Some(field_path),
             };
-            let minutes = |side: &str| {
-                format!("int(self.{side}.split(':')[0]) * 60 + int(self.{side}.split(':')[1])")
-            };
+            let minutes =
+                |side: &str| format!("int(self.{side}.split(':')[0]) * 60 + int(self.{side}.split(':')[1])");
             vec![
                 name(
                     format!("self.metadata.name != '{}'", names::EMBEDDED_POLICY),
@@ -373,7 +393,10 @@ mod tests {
     fn every_kind_has_a_definition() {
         let all = all().unwrap();
         assert_eq!(all.len(), Kind::ALL.len());
-        assert_eq!(all[0].metadata.name.as_deref(), Some("modulesources.deckhouse.io"));
+        assert_eq!(
+            all[0].metadata.name.as_deref(),
+            Some("modulesources.deckhouse.io")
+        );
     }
 
     #[test]
@@ -416,9 +439,15 @@ mod tests {
     fn defaults_stand_in_the_schema() {
         let schema = schemas::body(Kind::ModuleUpdatePolicy, "v1alpha1");
         assert_eq!(schema["properties"]["update"]["default"], json!({}));
-        assert_eq!(schema["properties"]["update"]["properties"]["mode"]["default"], json!("AutoPatch"));
+        assert_eq!(
+            schema["properties"]["update"]["properties"]["mode"]["default"],
+            json!("AutoPatch")
+        );
         let schema = schemas::body(Kind::ModuleSource, "v1alpha1");
-        assert_eq!(schema["properties"]["registry"]["properties"]["scheme"]["default"], json!("HTTPS"));
+        assert_eq!(
+            schema["properties"]["registry"]["properties"]["scheme"]["default"],
+            json!("HTTPS")
+        );
         assert_eq!(schema["properties"]["registry"].get("default"), None);
     }
 }

@@ -28,7 +28,13 @@ pub const MODULE_WEIGHT: u32 = 900;
 
 /// The table.
 pub fn table() -> Vec<Default> {
-    let default = |kind, version, path, value, make_parents| Default { kind, version, path, value, make_parents };
+    let default = |kind, version, path, value, make_parents| Default {
+        kind,
+        version,
+        path,
+        value,
+        make_parents,
+    };
     vec![
         default(
             Kind::ModulePullOverride,
@@ -37,8 +43,20 @@ pub fn table() -> Vec<Default> {
             json!(OVERRIDE_SCAN_INTERVAL),
             false,
         ),
-        default(Kind::ModulePullOverride, None, &["spec", "rollback"], json!(false), false),
-        default(Kind::ModuleUpdatePolicy, None, &["spec", "releaseChannel"], json!("Stable"), false),
+        default(
+            Kind::ModulePullOverride,
+            None,
+            &["spec", "rollback"],
+            json!(false),
+            false,
+        ),
+        default(
+            Kind::ModuleUpdatePolicy,
+            None,
+            &["spec", "releaseChannel"],
+            json!("Stable"),
+            false,
+        ),
         default(
             Kind::ModuleUpdatePolicy,
             Some("v1alpha1"),
@@ -46,15 +64,33 @@ pub fn table() -> Vec<Default> {
             json!("AutoPatch"),
             true,
         ),
-        default(Kind::ModuleUpdatePolicy, Some("v1alpha2"), &["spec", "update", "mode"], json!("Auto"), true),
-        default(Kind::ModuleSource, None, &["spec", "registry", "scheme"], json!("HTTPS"), false),
-        default(Kind::ModuleSource, None, &["spec", "scanInterval"], json!(SOURCE_SCAN_INTERVAL), false),
+        default(
+            Kind::ModuleUpdatePolicy,
+            Some("v1alpha2"),
+            &["spec", "update", "mode"],
+            json!("Auto"),
+            true,
+        ),
+        default(
+            Kind::ModuleSource,
+            None,
+            &["spec", "registry", "scheme"],
+            json!("HTTPS"),
+            false,
+        ),
+        default(
+            Kind::ModuleSource,
+            None,
+            &["spec", "scanInterval"],
+            json!(SOURCE_SCAN_INTERVAL),
+            false,
+        ),
     ]
 }
 
 /// The defaults of one kind in one version.
 pub fn of(kind: Kind, version: &str) -> impl Iterator<Item = Default> {
-    table().into_iter().filter(move |default| {
-        default.kind == kind && default.version.is_none_or(|only| only == version)
-    })
+    table()
+        .into_iter()
+        .filter(move |default| default.kind == kind && default.version.is_none_or(|only| only == version))
 }

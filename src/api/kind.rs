@@ -33,9 +33,20 @@ pub struct Served {
     pub deprecated: bool,
 }
 
-const V1ALPHA1: &[Served] = &[Served { version: "v1alpha1", deprecated: false }];
-const BOTH: &[Served] =
-    &[Served { version: "v1alpha1", deprecated: true }, Served { version: "v1alpha2", deprecated: false }];
+const V1ALPHA1: &[Served] = &[Served {
+    version: "v1alpha1",
+    deprecated: false,
+}];
+const BOTH: &[Served] = &[
+    Served {
+        version: "v1alpha1",
+        deprecated: true,
+    },
+    Served {
+        version: "v1alpha2",
+        deprecated: false,
+    },
+];
 
 impl Kind {
     /// All kinds, those first that others refer to: the order in which a set of objects is applied.
@@ -103,7 +114,10 @@ impl Kind {
 
     /// The served version of that name.
     pub fn version(self, name: &str) -> Option<&'static str> {
-        self.served().iter().map(|served| served.version).find(|version| *version == name)
+        self.served()
+            .iter()
+            .map(|served| served.version)
+            .find(|version| *version == name)
     }
 
     /// The top-level field that people write: `spec`, but `properties` for a Module.

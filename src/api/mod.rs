@@ -25,7 +25,8 @@ pub use module_pull_override::{
     ModulePullOverride, ModulePullOverrideSpec, ModulePullOverrideSpecV1alpha1, ModulePullOverrideStatus,
 };
 pub use module_release::{
-    ModuleRelease, ModuleReleaseSpec, ModuleReleaseStatus, ReleasePhase, ReleaseUpdate, Requirements, VersionStep,
+    ModuleRelease, ModuleReleaseSpec, ModuleReleaseStatus, ReleasePhase, ReleaseUpdate, Requirements,
+    VersionStep,
 };
 pub use module_settings_definition::{
     Conversion, Descriptions, ModuleSettingsDefinition, ModuleSettingsDefinitionSpec, SettingsSchema,
@@ -35,7 +36,7 @@ pub use module_source::{
     ModuleSource, ModuleSourceSpec, ModuleSourceStatus, Registry, Scheme, SourceModule, SourcePhase,
 };
 pub use module_update_policy::{
-    ModuleUpdatePolicy, ModuleUpdatePolicySpec, ModuleUpdatePolicySpecV1alpha1, ReleaseChannel, ReleaseSelector,
-    Update, UpdateMode, UpdateWindow,
+    ModuleUpdatePolicy, ModuleUpdatePolicySpec, ModuleUpdatePolicySpecV1alpha1, ReleaseChannel,
+    ReleaseSelector, Update, UpdateMode, UpdateWindow,
 };
 pub use resource::Resource;

@@ -19,7 +19,12 @@ impl Module {
 
     /// The status of a condition, where it was written.
     pub fn condition(&self, type_: ConditionType) -> Option<ConditionStatus> {
-        self.status.as_ref()?.conditions.iter().find(|c| c.type_ == type_).map(|c| c.status)
+        self.status
+            .as_ref()?
+            .conditions
+            .iter()
+            .find(|c| c.type_ == type_)
+            .map(|c| c.status)
     }
 }
 

@@ -47,7 +47,12 @@ pub struct Registry {
 // By hand: a registry is printed in logs and test failures, its credentials never are.
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { repo, scheme, docker_cfg, ca } = self;
+        let Self {
+            repo,
+            scheme,
+            docker_cfg,
+            ca,
+        } = self;
         f.debug_struct("Registry")
             .field("repo", repo)
             .field("scheme", scheme)

@@ -37,8 +37,16 @@ pub mod annotation {
     pub const RENEW: &str = "renew";
 
     /// Those that are booleans, on every kind (MR-3).
-    pub const BOOLEANS: &[&str] =
-        &[ALLOW_DISABLING, APPROVED, APPROVED_RELEASE, APPLY_NOW, FORCE, REINSTALL, ROLLBACK, FORCE_DELETE];
+    pub const BOOLEANS: &[&str] = &[
+        ALLOW_DISABLING,
+        APPROVED,
+        APPROVED_RELEASE,
+        APPLY_NOW,
+        FORCE,
+        REINSTALL,
+        ROLLBACK,
+        FORCE_DELETE,
+    ];
 
     /// All that people set by hand, to tell a misspelt one.
     pub const KNOWN: &[&str] = &[

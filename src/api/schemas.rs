@@ -52,7 +52,9 @@ pub fn at<'a>(schema: &'a mut Value, path: &[&str]) -> Option<&'a mut Value> {
 
 fn insert_default(schema: &mut Value, path: &[&str], value: &Value, make_parents: bool) {
     for length in 1..=path.len() {
-        let Some(here) = at(schema, &path[..length]).and_then(Value::as_object_mut) else { return };
+        let Some(here) = at(schema, &path[..length]).and_then(Value::as_object_mut) else {
+            return;
+        };
         if length == path.len() {
             here.insert("default".to_owned(), value.clone());
         } else if make_parents {
@@ -78,7 +80,9 @@ fn schema_of<T: JsonSchema>() -> Value {
 /// Takes out what API servers do not know or what says nothing: titles, unsigned formats, and `nullable`, since an
 /// optional field that is null counts as absent and the API server prunes it.
 fn tidy(schema: &mut Value, root: bool) {
-    let Some(object) = schema.as_object_mut() else { return };
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
     for key in ["nullable", "title", "$schema"] {
         object.remove(key);
     }

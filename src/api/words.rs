@@ -30,8 +30,9 @@ fn literal(text: &str) -> String {
 }
 
 /// MC-1.
-pub const FORBIDDEN_SOURCE: Text =
-    Text("'Embedded' is a forbidden source: name a ModuleSource, or leave the field out for the embedded module");
+pub const FORBIDDEN_SOURCE: Text = Text(
+    "'Embedded' is a forbidden source: name a ModuleSource, or leave the field out for the embedded module",
+);
 /// §ModuleConfig: the embedded policy is chosen by leaving the field out.
 pub const EMBEDDED_POLICY_NAMED: Text =
     Text("'deckhouse' is the platform's own update policy: leave the field out to follow it");
@@ -48,9 +49,8 @@ pub const IMAGE_TAG: Text = Text(
     "'{}' is no image tag: use at most 128 letters, digits, '_', '.' and '-', beginning with a letter, a digit or '_'",
 );
 /// MPO-3, for an override.
-pub const OVERRIDE_INTERVAL: Text = Text(
-    "'{}' is no scan interval: write hours, minutes and seconds, such as 15s or 1m30s, from 1s to 24h",
-);
+pub const OVERRIDE_INTERVAL: Text =
+    Text("'{}' is no scan interval: write hours, minutes and seconds, such as 15s or 1m30s, from 1s to 24h");
 /// The same for a source, which has no upper bound.
 pub const SOURCE_INTERVAL: Text =
     Text("'{}' is no scan interval: write hours, minutes and seconds, such as 3m or 1h30m, at least 1s");
@@ -78,8 +78,9 @@ pub const LABEL_LENGTH: Text =
 /// The version of a release.
 pub const SEMVER: Text = Text("'{}' is no semantic version: write it like 1.2.3 or 1.2.3-rc.1");
 /// The name of a release.
-pub const RELEASE_NAME: Text =
-    Text("'{}' is not the name of this release: it is <module>-v<version>, made of spec.moduleName and spec.version");
+pub const RELEASE_NAME: Text = Text(
+    "'{}' is not the name of this release: it is <module>-v<version>, made of spec.moduleName and spec.version",
+);
 
 #[cfg(test)]
 mod tests {
@@ -92,7 +93,10 @@ mod tests {
 
     #[test]
     fn makes_an_expression_with_the_value_in_the_middle() {
-        assert_eq!(Text("a \"{}\" b").expression("self").unwrap(), r#""a \"" + self + "\" b""#);
+        assert_eq!(
+            Text("a \"{}\" b").expression("self").unwrap(),
+            r#""a \"" + self + "\" b""#
+        );
         assert_eq!(Text("plain").expression("self"), None);
     }
 }

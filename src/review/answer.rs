@@ -94,7 +94,10 @@ impl<'a> Response<'a> {
         Self {
             uid,
             allowed: true,
-            audit_annotations: Some(AuditAnnotations { decision: Decision::Skipped.name(), rules: String::new() }),
+            audit_annotations: Some(AuditAnnotations {
+                decision: Decision::Skipped.name(),
+                rules: String::new(),
+            }),
             warnings: fit(warning.into_iter()),
             ..Self::default()
         }
@@ -103,7 +106,11 @@ impl<'a> Response<'a> {
     /// Defaults to be filled in; without any, an answer without a patch.
     pub fn patched(uid: &'a str, patch: &[PatchOperation]) -> Self {
         let text = (!patch.is_empty()).then(|| serde_json::to_vec(patch).unwrap_or_default());
-        let decision = if patch.is_empty() { Decision::Skipped } else { Decision::Allowed };
+        let decision = if patch.is_empty() {
+            Decision::Skipped
+        } else {
+            Decision::Allowed
+        };
         Self {
             uid,
             allowed: true,
@@ -111,7 +118,11 @@ impl<'a> Response<'a> {
             patch: text.map(|text| STANDARD.encode(text)),
             audit_annotations: Some(AuditAnnotations {
                 decision: decision.name(),
-                rules: if patch.is_empty() { String::new() } else { "MUT-1".to_owned() },
+                rules: if patch.is_empty() {
+                    String::new()
+                } else {
+                    "MUT-1".to_owned()
+                },
             }),
             ..Self::default()
         }
@@ -119,7 +130,11 @@ impl<'a> Response<'a> {
 
     /// The whole review as JSON.
     pub fn into_json(self) -> Vec<u8> {
-        let review = Review { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response: self };
+        let review = Review {
+            api_version: "admission.k8s.io/v1",
+            kind: "AdmissionReview",
+            response: self,
+        };
         // Strings, numbers and booleans: nothing here can fail to serialise.
         serde_json::to_vec(&review).unwrap_or_default()
     }
@@ -129,8 +144,10 @@ impl<'a> Response<'a> {
 /// message, which names them all.
 fn refusal<'a>(kind: &'a str, name: &'a str, refusals: &'a [Finding]) -> Status<'a> {
     let is_forbidden = refusals.iter().any(|finding| finding.forbidden);
-    let message =
-        refusals.iter().map(|finding| format!("{}: {}", finding.field, finding.message)).collect::<Vec<_>>();
+    let message = refusals
+        .iter()
+        .map(|finding| format!("{}: {}", finding.field, finding.message))
+        .collect::<Vec<_>>();
     let causes = refusals.iter().map(|finding| Cause {
         field: &finding.field,
         reason: finding.reason.name(),
@@ -141,7 +158,12 @@ fn refusal<'a>(kind: &'a str, name: &'a str, refusals: &'a [Finding]) -> Status<
         code: if is_forbidden { 403 } else { 422 },
         reason: if is_forbidden { "Forbidden" } else { "Invalid" },
         message: message.join("; "),
-        details: Details { group: GROUP, kind, name, causes: causes.collect() },
+        details: Details {
+            group: GROUP,
+            kind,
+            name,
+            causes: causes.collect(),
+        },
     }
 }
 
@@ -187,7 +209,10 @@ fn shorten(message: &str) -> String {
         return message.to_owned();
     }
     let room = LONGEST_WARNING - '…'.len_utf8();
-    let end = (0..=room).rev().find(|end| message.is_char_boundary(*end)).unwrap_or_default();
+    let end = (0..=room)
+        .rev()
+        .find(|end| message.is_char_boundary(*end))
+        .unwrap_or_default();
     format!("{}…", &message[..end])
 }
 
@@ -199,7 +224,11 @@ mod tests {
     fn warnings_are_cut_between_characters() {
         let long = "ы".repeat(200);
         let cut = shorten(&long);
-        assert!(cut.len() <= LONGEST_WARNING && cut.ends_with('…'), "{}", cut.len());
+        assert!(
+            cut.len() <= LONGEST_WARNING && cut.ends_with('…'),
+            "{}",
+            cut.len()
+        );
     }
 
     #[test]
@@ -207,6 +236,9 @@ mod tests {
         let all = vec!["x".repeat(250); 40];
         let fitting = fit(all.iter().map(String::as_str));
         assert!(fitting.iter().map(String::len).sum::<usize>() <= ALL_WARNINGS);
-        assert_eq!(fitting.last().unwrap(), &format!("and {} more warnings", 40 - (fitting.len() - 1)));
+        assert_eq!(
+            fitting.last().unwrap(),
+            &format!("and {} more warnings", 40 - (fitting.len() - 1))
+        );
     }
 }

@@ -51,8 +51,12 @@ pub struct Converted {
 /// # Errors
 /// What is wrong with the envelope, in one line: HTTP 400 (AD-1).
 pub fn convert(body: &[u8]) -> Result<Converted, String> {
-    let text = std::str::from_utf8(body)
-        .map_err(|error| format!("the body is not UTF-8 (byte {}): send JSON in UTF-8", error.valid_up_to()))?;
+    let text = std::str::from_utf8(body).map_err(|error| {
+        format!(
+            "the body is not UTF-8 (byte {}): send JSON in UTF-8",
+            error.valid_up_to()
+        )
+    })?;
     let review: Review =
         serde_json::from_str(text).map_err(|error| format!("the body is no ConversionReview: {error}"))?;
     if review.api_version != API_VERSION || review.kind != KIND {
@@ -61,18 +65,26 @@ pub fn convert(body: &[u8]) -> Result<Converted, String> {
             review.api_version, review.kind
         ));
     }
-    let request = review.request.ok_or("request is missing: say which objects to convert")?;
+    let request = review
+        .request
+        .ok_or("request is missing: say which objects to convert")?;
     if request.uid.is_empty() {
         return Err("request.uid is missing: give the review an id, the answer repeats it".to_owned());
     }
     if request.desired_api_version.is_empty() {
-        return Err("request.desiredAPIVersion is missing: say which version the objects shall be in".to_owned());
+        return Err(
+            "request.desiredAPIVersion is missing: say which version the objects shall be in".to_owned(),
+        );
     }
     Ok(convert_all(request))
 }
 
 fn convert_all(request: Request) -> Converted {
-    let Request { uid, desired_api_version: desired, mut objects } = request;
+    let Request {
+        uid,
+        desired_api_version: desired,
+        mut objects,
+    } = request;
     let mut unreadable = Vec::new();
     let mut failures = Vec::new();
     for (i, object) in objects.iter_mut().enumerate() {
@@ -84,13 +96,25 @@ fn convert_all(request: Request) -> Converted {
     }
     let ok = failures.is_empty();
     let response = if ok {
-        Response { uid, converted_objects: objects, result: json!({"status": "Success"}) }
+        Response {
+            uid,
+            converted_objects: objects,
+            result: json!({"status": "Success"}),
+        }
     } else {
         let message = format!("cannot convert to {desired}: {}", failures.join("; "));
-        Response { uid, converted_objects: Vec::new(), result: json!({"status": "Failure", "message": message}) }
+        Response {
+            uid,
+            converted_objects: Vec::new(),
+            result: json!({"status": "Failure", "message": message}),
+        }
     };
     let review = json!({"apiVersion": API_VERSION, "kind": KIND, "response": response});
-    Converted { json: review.to_string().into_bytes(), ok, unreadable }
+    Converted {
+        json: review.to_string().into_bytes(),
+        ok,
+        unreadable,
+    }
 }
 
 /// How people find the object: by kind and name, or by its place in the list where it has no name.

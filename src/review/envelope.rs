@@ -71,7 +71,10 @@ struct UserInfo<'a> {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "an object in request.object and request.oldObject")]
+#[serde(
+    rename_all = "camelCase",
+    expecting = "an object in request.object and request.oldObject"
+)]
 struct WireObject<'a> {
     #[serde(borrow, default)]
     api_version: Cow<'a, str>,
@@ -139,7 +142,9 @@ pub enum ReadReviewError {
     #[error("request.operation '{0}' is not known: use CREATE, UPDATE, DELETE or CONNECT")]
     Operation(String),
     /// The object says that it is of another kind than the request.
-    #[error("{field} is a '{found}', but request.kind says '{expected}': send the object that the review is about")]
+    #[error(
+        "{field} is a '{found}', but request.kind says '{expected}': send the object that the review is about"
+    )]
     Mismatch {
         /// `request.object` or `request.oldObject`.
         field: &'static str,
@@ -185,7 +190,8 @@ const KIND: &str = "AdmissionReview";
 /// [`ReadReviewError`]
 pub fn read(body: &[u8]) -> Result<Request<'_>, ReadReviewError> {
     let text = std::str::from_utf8(body).map_err(|error| ReadReviewError::Utf8(error.valid_up_to()))?;
-    let review: Review<'_> = serde_json::from_str(text).map_err(|error| ReadReviewError::Json(error.to_string()))?;
+    let review: Review<'_> =
+        serde_json::from_str(text).map_err(|error| ReadReviewError::Json(error.to_string()))?;
     if review.api_version != API_VERSION || review.kind != KIND {
         return Err(ReadReviewError::Type {
             wanted_version: API_VERSION,
@@ -210,7 +216,11 @@ pub fn read(body: &[u8]) -> Result<Request<'_>, ReadReviewError> {
 impl<'a> Request<'a> {
     /// The kind, if it is ours.
     pub fn our_kind(&self) -> Option<Kind> {
-        if self.kind.group == crate::api::GROUP { Kind::from_name(&self.kind.kind) } else { None }
+        if self.kind.group == crate::api::GROUP {
+            Kind::from_name(&self.kind.kind)
+        } else {
+            None
+        }
     }
 
     /// The operation, if it is one that is judged.
@@ -258,12 +268,21 @@ impl<'a> Request<'a> {
             return missing("request.kind", "say group, version and kind of the object");
         }
         if operation != Operation::Delete && self.object.is_none() {
-            return missing("request.object", "CREATE and UPDATE carry the object as it shall be");
+            return missing(
+                "request.object",
+                "CREATE and UPDATE carry the object as it shall be",
+            );
         }
         if operation != Operation::Create && self.old_object.is_none() {
-            return missing("request.oldObject", "UPDATE and DELETE carry the object as it was");
+            return missing(
+                "request.oldObject",
+                "UPDATE and DELETE carry the object as it was",
+            );
         }
-        for (field, object) in [("request.object", &self.object), ("request.oldObject", &self.old_object)] {
+        for (field, object) in [
+            ("request.object", &self.object),
+            ("request.oldObject", &self.old_object),
+        ] {
             if let Some(object) = object {
                 self.check_kind(field, object)?;
             }
@@ -273,7 +292,11 @@ impl<'a> Request<'a> {
 
     fn check_kind(&self, field: &'static str, object: &WireObject<'_>) -> Result<(), ReadReviewError> {
         let GroupVersionKind { group, version, kind } = &self.kind;
-        let api_version = if group.is_empty() { version.to_string() } else { format!("{group}/{version}") };
+        let api_version = if group.is_empty() {
+            version.to_string()
+        } else {
+            format!("{group}/{version}")
+        };
         if object.kind == *kind && object.api_version == api_version {
             return Ok(());
         }
@@ -307,11 +330,18 @@ impl<'a> Request<'a> {
             ))));
         };
         let Some(operation) = self.judged_operation() else {
-            return Ok(Ask::PassOver(Some(format!("{} of a {kind} is not judged", self.operation))));
+            return Ok(Ask::PassOver(Some(format!(
+                "{} of a {kind} is not judged",
+                self.operation
+            ))));
         };
         let user = self.user_info.username.clone().unwrap_or_default();
         let (subject, too_deep) = self.subject(our_kind, our_version, operation)?;
-        Ok(Ask::Judge(Box::new(Judge { subject, user, too_deep })))
+        Ok(Ask::Judge(Box::new(Judge {
+            subject,
+            user,
+            too_deep,
+        })))
     }
 
     fn subject(
@@ -326,26 +356,57 @@ impl<'a> Request<'a> {
         let pair = new.as_ref().zip(old.as_ref());
         let same_body = pair.is_some_and(|(new, old)| same(new.body(kind), old.body(kind)));
         let same_metadata = pair.is_some_and(|(new, old)| new.metadata.same_as(&old.metadata));
-        let mut reader = Reader { kind, version, operation, same_body, same_metadata, too_deep: None };
+        let mut reader = Reader {
+            kind,
+            version,
+            operation,
+            same_body,
+            same_metadata,
+            too_deep: None,
+        };
         // On DELETE the name is the old object's: deletions of collections carry none of their own.
-        let named = new.as_ref().or(old.as_ref()).and_then(|object| object.metadata.name.clone());
-        let name = named.filter(|name| !name.is_empty()).or(self.name).unwrap_or_default().into_owned();
-        let new = new.map(|object| reader.parts("request.object", &object)).transpose()?;
-        let old = old.map(|object| reader.parts("request.oldObject", &object)).transpose()?;
+        let named = new
+            .as_ref()
+            .or(old.as_ref())
+            .and_then(|object| object.metadata.name.clone());
+        let name = named
+            .filter(|name| !name.is_empty())
+            .or(self.name)
+            .unwrap_or_default()
+            .into_owned();
+        let new = new
+            .map(|object| reader.parts("request.object", &object))
+            .transpose()?;
+        let old = old
+            .map(|object| reader.parts("request.oldObject", &object))
+            .transpose()?;
         let body_changed = match (&new, &old) {
             _ if same_body => false,
             (Some(new), Some(old)) => new.body != old.body,
             _ => true,
         };
         let metadata_changed = !same_metadata;
-        let subject = Subject { kind, version, operation, name, new, old, body_changed, metadata_changed };
+        let subject = Subject {
+            kind,
+            version,
+            operation,
+            name,
+            new,
+            old,
+            body_changed,
+            metadata_changed,
+        };
         Ok((subject, reader.too_deep))
     }
 }
 
 impl<'a> WireObject<'a> {
     fn body(&self, kind: Kind) -> Option<&'a RawValue> {
-        if kind == Kind::Module { self.properties } else { self.spec }
+        if kind == Kind::Module {
+            self.properties
+        } else {
+            self.spec
+        }
     }
 }
 
@@ -376,7 +437,10 @@ struct Reader {
 impl Reader {
     fn parts(&mut self, object_path: &str, object: &WireObject<'_>) -> Result<Parts, ReadReviewError> {
         let metadata = &object.metadata;
-        let mut parts = Parts { being_deleted: metadata.deletion_timestamp.is_some(), ..Parts::default() };
+        let mut parts = Parts {
+            being_deleted: metadata.deletion_timestamp.is_some(),
+            ..Parts::default()
+        };
         if !(self.same_metadata && self.same_body) {
             parts.labels = strings(object_path, "labels", metadata.labels)?;
             parts.annotations = strings(object_path, "annotations", metadata.annotations)?;
@@ -392,16 +456,19 @@ impl Reader {
     }
 
     fn body(&mut self, object_path: &str, object: &WireObject<'_>) -> Result<Body, ReadReviewError> {
-        let Some(raw) = object.body(self.kind) else { return Ok(Body::default()) };
+        let Some(raw) = object.body(self.kind) else {
+            return Ok(Body::default());
+        };
         match json::read(raw.get()) {
             Ok(value) => Ok(Body::new(self.kind, self.version, value)),
             Err(ReadJsonError::TooDeep) => {
                 self.too_deep = Some(self.kind.body());
                 Ok(Body::default())
             }
-            Err(source) => {
-                Err(ReadReviewError::Part { field: format!("{object_path}.{}", self.kind.body()), source })
-            }
+            Err(source) => Err(ReadReviewError::Part {
+                field: format!("{object_path}.{}", self.kind.body()),
+                source,
+            }),
         }
     }
 }
@@ -412,10 +479,18 @@ fn strings(
     part: &str,
     raw: Option<&RawValue>,
 ) -> Result<BTreeMap<String, String>, ReadReviewError> {
-    let Some(raw) = raw else { return Ok(BTreeMap::new()) };
-    let malformed = |source| ReadReviewError::Part { field: format!("{object_path}.metadata.{part}"), source };
-    let entries: StringMap = serde_json::from_str(raw.get())
-        .map_err(|error| malformed(ReadJsonError::Syntax(format!("expected an object of strings: {error}"))))?;
+    let Some(raw) = raw else {
+        return Ok(BTreeMap::new());
+    };
+    let malformed = |source| ReadReviewError::Part {
+        field: format!("{object_path}.metadata.{part}"),
+        source,
+    };
+    let entries: StringMap = serde_json::from_str(raw.get()).map_err(|error| {
+        malformed(ReadJsonError::Syntax(format!(
+            "expected an object of strings: {error}"
+        )))
+    })?;
     match entries.duplicate {
         Some(key) => Err(malformed(ReadJsonError::DuplicateKey(key))),
         None => Ok(entries.ours),
@@ -440,11 +515,17 @@ impl<'de> Deserialize<'de> for StringMap {
             }
 
             fn visit_unit<E>(self) -> Result<StringMap, E> {
-                Ok(StringMap { ours: BTreeMap::new(), duplicate: None })
+                Ok(StringMap {
+                    ours: BTreeMap::new(),
+                    duplicate: None,
+                })
             }
 
             fn visit_map<A: serde::de::MapAccess<'de>>(self, mut entries: A) -> Result<StringMap, A::Error> {
-                let mut map = StringMap { ours: BTreeMap::new(), duplicate: None };
+                let mut map = StringMap {
+                    ours: BTreeMap::new(),
+                    duplicate: None,
+                };
                 while let Some(key) = entries.next_key::<Cow<'_, str>>()? {
                     if crate::rules::is_ours(&key) {
                         let value: String = entries.next_value()?;
@@ -470,7 +551,11 @@ fn owners(raw: Option<&RawValue>) -> Vec<(String, String)> {
         name: String,
     }
     let owners = raw.and_then(|raw| serde_json::from_str::<Vec<Owner>>(raw.get()).ok());
-    owners.into_iter().flatten().map(|Owner { kind, name }| (kind, name)).collect()
+    owners
+        .into_iter()
+        .flatten()
+        .map(|Owner { kind, name }| (kind, name))
+        .collect()
 }
 
 fn phase(raw: &RawValue) -> Option<String> {

@@ -33,7 +33,9 @@ const TOO_DEEP: &str = "\u{1}deep\u{1}";
 pub fn read(text: &str) -> Result<Value, ReadJsonError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let result = Strict { depth: 0 }.deserialize(&mut deserializer);
-    result.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| own_error(&error))
+    result
+        .and_then(|value| deserializer.end().map(|()| value))
+        .map_err(|error| own_error(&error))
 }
 
 fn own_error(error: &serde_json::Error) -> ReadJsonError {
@@ -58,7 +60,9 @@ impl Strict {
         if self.depth + 1 >= MAX_DEPTH {
             return Err(E::custom(TOO_DEEP));
         }
-        Ok(Self { depth: self.depth + 1 })
+        Ok(Self {
+            depth: self.depth + 1,
+        })
     }
 }
 

@@ -58,9 +58,16 @@ impl<T: Told> Reviews<T> {
                 reason: CauseReason::Invalid,
                 forbidden: false,
             };
-            return Verdict { decision: Decision::Refused, refusals: vec![refusal], ..Verdict::default() };
+            return Verdict {
+                decision: Decision::Refused,
+                refusals: vec![refusal],
+                ..Verdict::default()
+            };
         }
-        let user = User { name: &judge.user, trusted: self.trusted.contains(&judge.user) };
+        let user = User {
+            name: &judge.user,
+            trusted: self.trusted.contains(&judge.user),
+        };
         rules::validate(&judge.subject, user, &self.world.read(), Timestamp::now())
     }
 
@@ -75,9 +82,16 @@ impl<T: Told> Reviews<T> {
             let mut changes = self.world.changes();
             let until = tokio::time::Instant::now() + PATIENCE.min(deadline.remaining());
             verdict = self.judge(&judge);
-            while waits(&verdict) && tokio::time::timeout_at(until, changes.changed()).await.is_ok_and(|c| c.is_ok()) {
+            while waits(&verdict)
+                && tokio::time::timeout_at(until, changes.changed())
+                    .await
+                    .is_ok_and(|c| c.is_ok())
+            {
                 let world = self.world.read();
-                let arrived = verdict.missing.iter().any(|missing| world.has(missing.kind, &missing.name));
+                let arrived = verdict
+                    .missing
+                    .iter()
+                    .any(|missing| world.has(missing.kind, &missing.name));
                 drop(world);
                 if arrived {
                     verdict = self.judge(&judge);
@@ -88,10 +102,16 @@ impl<T: Told> Reviews<T> {
     }
 
     fn convert(&self, body: &[u8]) -> Answer {
-        const LABELS: Labels = Labels { kind: "ConversionReview", operation: "CONVERT" };
+        const LABELS: Labels = Labels {
+            kind: "ConversionReview",
+            operation: "CONVERT",
+        };
         match conversion::convert(body) {
             Ok(converted) => {
-                converted.unreadable.iter().for_each(|object| self.told.unreadable_annotation(object));
+                converted
+                    .unreadable
+                    .iter()
+                    .for_each(|object| self.told.unreadable_annotation(object));
                 let verdict = if converted.ok { "allowed" } else { "refused" };
                 LABELS.answer(verdict, converted.json)
             }
@@ -129,7 +149,9 @@ fn read(body: &[u8]) -> Result<Asked<'_>, Answer> {
         Ok(Ask::Judge(judge)) => Ok(Asked::Judge(labels, uid, judge)),
         Ok(Ask::PassOver(warning)) => {
             let response = Response::passed_over(&uid, warning.as_deref());
-            Ok(Asked::Answered(labels.answer(Decision::Skipped.name(), response.into_json())))
+            Ok(Asked::Answered(
+                labels.answer(Decision::Skipped.name(), response.into_json()),
+            ))
         }
         Err(error) => Err(labels.malformed_by(&error)),
     }
@@ -149,8 +171,15 @@ fn mutate(body: &[u8]) -> Answer {
         .body_to_fill()
         .map(|(kind, version, body)| rules::mutate::patch(kind, version, &body))
         .unwrap_or_default();
-    let verdict = if patch.is_empty() { Decision::Skipped } else { Decision::Allowed };
-    labels.answer(verdict.name(), Response::patched(&request.uid, &patch).into_json())
+    let verdict = if patch.is_empty() {
+        Decision::Skipped
+    } else {
+        Decision::Allowed
+    };
+    labels.answer(
+        verdict.name(),
+        Response::patched(&request.uid, &patch).into_json(),
+    )
 }
 
 /// Metric labels of a review, from fixed sets.
@@ -161,7 +190,10 @@ struct Labels {
 }
 
 impl Labels {
-    const UNKNOWN: Self = Self { kind: "other", operation: "other" };
+    const UNKNOWN: Self = Self {
+        kind: "other",
+        operation: "other",
+    };
 
     fn of(request: &Request<'_>) -> Self {
         Self {
@@ -177,7 +209,13 @@ impl Labels {
     }
 
     fn answer(self, verdict: &'static str, json: Vec<u8>) -> Answer {
-        Answer { status: StatusCode::OK, body: json.into(), kind: self.kind, operation: self.operation, verdict }
+        Answer {
+            status: StatusCode::OK,
+            body: json.into(),
+            kind: self.kind,
+            operation: self.operation,
+            verdict,
+        }
     }
 
     fn malformed_by(self, error: &ReadReviewError) -> Answer {

@@ -12,7 +12,9 @@ impl Trusted {
     /// Hatchway's own service account in its namespace, and further users; names are exact.
     pub fn new(namespace: &str, others: impl IntoIterator<Item = String>) -> Self {
         let own = format!("system:serviceaccount:{namespace}:hatchway");
-        Self { names: others.into_iter().chain([own]).collect() }
+        Self {
+            names: others.into_iter().chain([own]).collect(),
+        }
     }
 
     /// Whether the user is one of them.

@@ -15,8 +15,10 @@ pub struct User<'a> {
 }
 
 /// The accounts by which the API server's garbage collector removes what lost its owner.
-const GARBAGE_COLLECTORS: [&str; 2] =
-    ["system:serviceaccount:kube-system:generic-garbage-collector", "system:kube-controller-manager"];
+const GARBAGE_COLLECTORS: [&str; 2] = [
+    "system:serviceaccount:kube-system:generic-garbage-collector",
+    "system:kube-controller-manager",
+];
 
 impl User<'_> {
     /// Whether the garbage collector asks.

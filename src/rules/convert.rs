@@ -44,7 +44,10 @@ const fn v1alpha1_field(kind: Kind) -> Option<(&'static str, fn(&Value) -> bool)
 pub fn convert(object: &mut Value, desired: &str) -> Result<Note, ConvertError> {
     let name = object.get("kind").and_then(Value::as_str).unwrap_or_default();
     let kind = Kind::from_name(name).ok_or_else(|| ConvertError::UnknownKind(name.to_owned()))?;
-    let current = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    let current = object
+        .get("apiVersion")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let from = served(kind, current)?;
     let to = served(kind, desired)?;
     if from == to {
@@ -53,14 +56,22 @@ pub fn convert(object: &mut Value, desired: &str) -> Result<Note, ConvertError> 
     if !object.get("spec").is_some_and(Value::is_object) {
         return Err(ConvertError::Spec);
     }
-    let Some(field) = v1alpha1_field(kind) else { return Ok(Note::None) };
+    let Some(field) = v1alpha1_field(kind) else {
+        return Ok(Note::None);
+    };
     write_out_default(kind, from, &mut object["spec"]);
     object["apiVersion"] = json!(desired);
-    Ok(if to == "v1alpha1" { to_fields(object, field) } else { to_annotation(object, field) })
+    Ok(if to == "v1alpha1" {
+        to_fields(object, field)
+    } else {
+        to_annotation(object, field)
+    })
 }
 
 fn served(kind: Kind, api_version: &str) -> Result<&'static str, ConvertError> {
-    let version = api_version.strip_prefix(GROUP).and_then(|rest| rest.strip_prefix('/'));
+    let version = api_version
+        .strip_prefix(GROUP)
+        .and_then(|rest| rest.strip_prefix('/'));
     version
         .and_then(|version| kind.version(version))
         .ok_or_else(|| ConvertError::UnknownVersion(api_version.to_owned()))
@@ -86,10 +97,15 @@ fn write_out_default(kind: Kind, version: &'static str, spec: &mut Value) {
 
 /// To v1alpha1: the annotation's field comes back, and the annotation goes. A field that is there already wins.
 fn to_fields(object: &mut Value, (field, fits): (&str, fn(&Value) -> bool)) -> Note {
-    let Some(text) = object.pointer("/metadata/annotations").and_then(|all| all.get(V1ALPHA1_FIELDS)) else {
+    let Some(text) = object
+        .pointer("/metadata/annotations")
+        .and_then(|all| all.get(V1ALPHA1_FIELDS))
+    else {
         return Note::None;
     };
-    let fields = text.as_str().and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
+    let fields = text
+        .as_str()
+        .and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
     let Some(mut fields) = fields.filter(|fields| fields.get(field).is_none_or(fits)) else {
         return Note::UnreadableAnnotation;
     };
@@ -113,11 +129,15 @@ fn to_annotation(object: &mut Value, (field, _): (&str, fn(&Value) -> bool)) -> 
         }
         return Note::None;
     }
-    let Some(text) = object.pointer("/metadata/annotations").and_then(|all| all.get(V1ALPHA1_FIELDS)) else {
+    let Some(text) = object
+        .pointer("/metadata/annotations")
+        .and_then(|all| all.get(V1ALPHA1_FIELDS))
+    else {
         return Note::None;
     };
-    let is_readable =
-        text.as_str().is_some_and(|text| serde_json::from_str::<Map<String, Value>>(text).is_ok());
+    let is_readable = text
+        .as_str()
+        .is_some_and(|text| serde_json::from_str::<Map<String, Value>>(text).is_ok());
     if !is_readable {
         return Note::UnreadableAnnotation;
     }
@@ -126,8 +146,12 @@ fn to_annotation(object: &mut Value, (field, _): (&str, fn(&Value) -> bool)) -> 
 }
 
 fn remove_annotation(object: &mut Value) {
-    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
-    let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) else { return };
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) else {
+        return;
+    };
     annotations.remove(V1ALPHA1_FIELDS);
     if annotations.is_empty() {
         metadata.remove("annotations");
@@ -172,16 +196,28 @@ mod tests {
         });
         let (new, _) = convert_to(&old, "v1alpha2");
         assert_eq!(new["spec"], json!({"imageTag": "main"}));
-        assert_eq!(new["metadata"]["annotations"][V1ALPHA1_FIELDS], json!(r#"{"source":"example"}"#));
+        assert_eq!(
+            new["metadata"]["annotations"][V1ALPHA1_FIELDS],
+            json!(r#"{"source":"example"}"#)
+        );
         assert_eq!(convert_to(&new, "v1alpha1").0, old);
     }
 
     #[test]
     fn a_field_wins_over_the_annotation() {
         let annotations = json!({V1ALPHA1_FIELDS: r#"{"source":"a"}"#});
-        let (new, _) = convert_to(&override_("v1alpha1", &annotations, &json!({"source": "b"})), "v1alpha2");
-        assert_eq!(new["metadata"]["annotations"][V1ALPHA1_FIELDS], json!(r#"{"source":"b"}"#));
-        let (old, _) = convert_to(&override_("v1alpha2", &annotations, &json!({"source": "b"})), "v1alpha1");
+        let (new, _) = convert_to(
+            &override_("v1alpha1", &annotations, &json!({"source": "b"})),
+            "v1alpha2",
+        );
+        assert_eq!(
+            new["metadata"]["annotations"][V1ALPHA1_FIELDS],
+            json!(r#"{"source":"b"}"#)
+        );
+        let (old, _) = convert_to(
+            &override_("v1alpha2", &annotations, &json!({"source": "b"})),
+            "v1alpha1",
+        );
         assert_eq!(old["spec"]["source"], json!("b"));
         let (new, _) = convert_to(&override_("v1alpha1", &annotations, &json!({})), "v1alpha2");
         assert_eq!(new["metadata"], json!({"name": "echo"}));
@@ -190,7 +226,11 @@ mod tests {
     #[test]
     fn an_annotation_that_cannot_be_read_is_left_and_told() {
         for text in ["{", "[]", r#"{"source":5}"#] {
-            let new = override_("v1alpha2", &json!({V1ALPHA1_FIELDS: text}), &json!({"imageTag": "main"}));
+            let new = override_(
+                "v1alpha2",
+                &json!({V1ALPHA1_FIELDS: text}),
+                &json!({"imageTag": "main"}),
+            );
             let (old, note) = convert_to(&new, "v1alpha1");
             assert_eq!(note, Note::UnreadableAnnotation);
             assert_eq!((&old["metadata"], &old["spec"]), (&new["metadata"], &new["spec"]));
@@ -199,12 +239,13 @@ mod tests {
 
     #[test]
     fn a_default_that_differs_is_written_out() {
-        let policy = |version: &str, spec: &Value| {
-            json!({"apiVersion": format!("deckhouse.io/{version}"), "kind": "ModuleUpdatePolicy", "metadata": {"name": "p"}, "spec": spec})
-        };
+        let policy = |version: &str, spec: &Value| json!({"apiVersion": format!("deckhouse.io/{version}"), "kind": "ModuleUpdatePolicy", "metadata": {"name": "p"}, "spec": spec});
         let (new, _) = convert_to(&policy("v1alpha1", &json!({})), "v1alpha2");
         assert_eq!(new["spec"], json!({"update": {"mode": "AutoPatch"}}));
-        let (old, _) = convert_to(&policy("v1alpha2", &json!({"update": {"windows": []}})), "v1alpha1");
+        let (old, _) = convert_to(
+            &policy("v1alpha2", &json!({"update": {"windows": []}})),
+            "v1alpha1",
+        );
         assert_eq!(old["spec"], json!({"update": {"windows": [], "mode": "Auto"}}));
     }
 
@@ -219,7 +260,10 @@ mod tests {
             Err(ConvertError::UnknownVersion(_))
         ));
         let mut object = override_("v1alpha1", &json!({}), &json!("x"));
-        assert_eq!(convert(&mut object, "deckhouse.io/v1alpha2"), Err(ConvertError::Spec));
+        assert_eq!(
+            convert(&mut object, "deckhouse.io/v1alpha2"),
+            Err(ConvertError::Spec)
+        );
     }
 
     proptest! {

@@ -77,14 +77,24 @@ impl Decision {
 /// Judges an operation.
 pub fn validate(subject: &Subject, user: User<'_>, world: &World, now: Timestamp) -> Verdict {
     if is_let_through(subject, user) {
-        return Verdict { decision: Decision::Skipped, ..Verdict::default() };
+        return Verdict {
+            decision: Decision::Skipped,
+            ..Verdict::default()
+        };
     }
-    let case = Case { subject, user, world, now };
+    let case = Case {
+        subject,
+        user,
+        world,
+        now,
+    };
     let mut findings = Findings::default();
     if subject.metadata_changed || !matches!(subject.operation, Operation::Update) {
         annotations::judge(&case, &mut findings);
     }
-    let rules = rules_of(subject.kind).iter().filter(|rule| rule.on.contains(&subject.operation));
+    let rules = rules_of(subject.kind)
+        .iter()
+        .filter(|rule| rule.on.contains(&subject.operation));
     for rule in rules.filter(|rule| concerns(subject, rule)) {
         let mut said = Findings::default();
         (rule.judge)(&case, &mut said);
@@ -104,9 +114,22 @@ pub fn validate(subject: &Subject, user: User<'_>, world: &World, now: Timestamp
     if subject.body_changed && subject.new.is_some() {
         schema::judge(&case, &mut findings);
     }
-    let Findings { refusals, warnings, missing } = findings;
-    let decision = if refusals.is_empty() { Decision::Allowed } else { Decision::Refused };
-    Verdict { decision, refusals, warnings, missing }
+    let Findings {
+        refusals,
+        warnings,
+        missing,
+    } = findings;
+    let decision = if refusals.is_empty() {
+        Decision::Allowed
+    } else {
+        Decision::Refused
+    };
+    Verdict {
+        decision,
+        refusals,
+        warnings,
+        missing,
+    }
 }
 
 /// AD-8: what is never judged, so that no webhook stands between the cluster and its own repair.
@@ -122,7 +145,9 @@ fn concerns(subject: &Subject, rule: &Rule) -> bool {
 }
 
 fn is_unchanged(case: &Case<'_>, rule: &Rule) -> bool {
-    let (Some(new), Some(old)) = (&case.subject.new, &case.subject.old) else { return false };
+    let (Some(new), Some(old)) = (&case.subject.new, &case.subject.old) else {
+        return false;
+    };
     rule.reads.iter().all(|reads| match reads {
         Reads::Body(path) => lookup(&new.body.value, path) == lookup(&old.body.value, path),
         Reads::Metadata => false,

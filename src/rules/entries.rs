@@ -42,20 +42,61 @@ const DELETE: &[Operation] = &[Operation::Delete];
 
 /// The entries. Modules, and whatever can only warn, never block (Ignore).
 pub const VALIDATE: &[Entry] = &[
-    Entry { kind: Kind::ModuleConfig, operations: ALL, failure_policy: FailurePolicy::Fail, prefix: "" },
-    Entry { kind: Kind::ModuleUpdatePolicy, operations: ALL, failure_policy: FailurePolicy::Fail, prefix: "" },
-    Entry { kind: Kind::ModuleRelease, operations: ALL, failure_policy: FailurePolicy::Fail, prefix: "" },
-    Entry { kind: Kind::ModuleSource, operations: WRITES, failure_policy: FailurePolicy::Fail, prefix: "" },
-    Entry { kind: Kind::ModuleSource, operations: DELETE, failure_policy: FailurePolicy::Ignore, prefix: "delete." },
-    Entry { kind: Kind::ModulePullOverride, operations: WRITES, failure_policy: FailurePolicy::Fail, prefix: "" },
-    Entry { kind: Kind::Module, operations: ALL, failure_policy: FailurePolicy::Ignore, prefix: "" },
+    Entry {
+        kind: Kind::ModuleConfig,
+        operations: ALL,
+        failure_policy: FailurePolicy::Fail,
+        prefix: "",
+    },
+    Entry {
+        kind: Kind::ModuleUpdatePolicy,
+        operations: ALL,
+        failure_policy: FailurePolicy::Fail,
+        prefix: "",
+    },
+    Entry {
+        kind: Kind::ModuleRelease,
+        operations: ALL,
+        failure_policy: FailurePolicy::Fail,
+        prefix: "",
+    },
+    Entry {
+        kind: Kind::ModuleSource,
+        operations: WRITES,
+        failure_policy: FailurePolicy::Fail,
+        prefix: "",
+    },
+    Entry {
+        kind: Kind::ModuleSource,
+        operations: DELETE,
+        failure_policy: FailurePolicy::Ignore,
+        prefix: "delete.",
+    },
+    Entry {
+        kind: Kind::ModulePullOverride,
+        operations: WRITES,
+        failure_policy: FailurePolicy::Fail,
+        prefix: "",
+    },
+    Entry {
+        kind: Kind::Module,
+        operations: ALL,
+        failure_policy: FailurePolicy::Ignore,
+        prefix: "",
+    },
 ];
 
 /// The kinds that the mutating webhook fills defaults into; it never blocks.
-pub const MUTATE: &[Kind] = &[Kind::ModulePullOverride, Kind::ModuleUpdatePolicy, Kind::ModuleSource];
+pub const MUTATE: &[Kind] = &[
+    Kind::ModulePullOverride,
+    Kind::ModuleUpdatePolicy,
+    Kind::ModuleSource,
+];
 
 /// What the API server does when a validating review of this operation gets no answer.
 pub fn failure_policy(kind: Kind, operation: Operation) -> FailurePolicy {
-    let entry = VALIDATE.iter().find(|entry| entry.kind == kind && entry.operations.contains(&operation));
+    let entry = VALIDATE
+        .iter()
+        .find(|entry| entry.kind == kind && entry.operations.contains(&operation));
     entry.map_or(FailurePolicy::Ignore, |entry| entry.failure_policy)
 }

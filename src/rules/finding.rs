@@ -112,11 +112,17 @@ impl Findings {
 
     /// Remembers that an object's absence led to a refusal.
     pub(super) fn missing(&mut self, kind: Kind, name: &str) {
-        self.missing.push(Reference { kind, name: name.to_owned() });
+        self.missing.push(Reference {
+            kind,
+            name: name.to_owned(),
+        });
     }
 }
 
 /// The end of a message about an unknown name: the nearest known one, or what else to do (AD-3).
 pub(super) fn or_nearest(nearest: Option<&str>, otherwise: &str) -> String {
-    nearest.map_or_else(|| format!(": {otherwise}"), |name| format!(", did you mean \"{name}\"?"))
+    nearest.map_or_else(
+        || format!(": {otherwise}"),
+        |name| format!(", did you mean \"{name}\"?"),
+    )
 }

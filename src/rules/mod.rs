@@ -1,6 +1,7 @@
 //! What is right and wrong about an object: validate, mutate and convert, a file per kind. Pure: the world is an
 //! argument, nothing waits, nothing is read from outside. A refusal is data ([`Finding`]), never an error.
 
+pub mod admit;
 mod annotations;
 mod case;
 pub mod convert;

@@ -4,8 +4,11 @@ use super::engine::{ALWAYS, Reads, Rule};
 use super::finding::Findings;
 use super::{Case, module_release};
 
-pub(super) const RULES: &[Rule] =
-    &[Rule { on: ALWAYS, reads: &[Reads::Metadata, Reads::Body(&[])], judge: manual_change }];
+pub(super) const RULES: &[Rule] = &[Rule {
+    on: ALWAYS,
+    reads: &[Reads::Metadata, Reads::Body(&[])],
+    judge: manual_change,
+}];
 
 /// MOD-1: Modules are written by Hatchway alone.
 fn manual_change(case: &Case<'_>, findings: &mut Findings) {

@@ -5,31 +5,68 @@ use super::finding::{Findings, or_nearest};
 use super::windows;
 use super::{Case, CauseReason};
 use crate::api::names::{self, annotation};
-use crate::api::{
-    Kind, Module, ModulePullOverride, ModuleSource, ModuleUpdatePolicy,
-    ReleaseChannel, words,
-};
+use crate::api::{Kind, Module, ModulePullOverride, ModuleSource, ModuleUpdatePolicy, ReleaseChannel, words};
 use crate::values::{ModuleName, Requirement, Version, nearest, parse_bool};
 use serde_json::Value;
 
 const ENABLED: &[&str] = &["enabled"];
 
 pub(super) const RULES: &[Rule] = &[
-    Rule { on: CREATE, reads: &[Reads::Name], judge: name },
-    Rule { on: WRITES, reads: &[Reads::Body(&["source"])], judge: source },
-    Rule { on: WRITES, reads: &[Reads::Body(&["updatePolicy"])], judge: policy },
+    Rule {
+        on: CREATE,
+        reads: &[Reads::Name],
+        judge: name,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(&["source"])],
+        judge: source,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(&["updatePolicy"])],
+        judge: policy,
+    },
     Rule {
         on: WRITES,
         reads: &[Reads::Body(&["settings"]), Reads::Body(&["version"])],
         judge: version_beside_settings,
     },
-    Rule { on: WRITES, reads: &[Reads::Body(&["settings"])], judge: platform_updates },
-    Rule { on: WRITES, reads: &[Reads::Body(ENABLED)], judge: enabling },
-    Rule { on: WRITES, reads: &[Reads::Body(ENABLED)], judge: exclusive_group },
-    Rule { on: ALWAYS, reads: &[Reads::Body(ENABLED)], judge: disabling },
-    Rule { on: DELETE, reads: &[Reads::Name], judge: overridden },
-    Rule { on: WRITES, reads: &[Reads::Name], judge: unknown_module },
-    Rule { on: WRITES, reads: &[Reads::Body(ENABLED), Reads::Body(&["source"])], judge: several_sources },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(&["settings"])],
+        judge: platform_updates,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(ENABLED)],
+        judge: enabling,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(ENABLED)],
+        judge: exclusive_group,
+    },
+    Rule {
+        on: ALWAYS,
+        reads: &[Reads::Body(ENABLED)],
+        judge: disabling,
+    },
+    Rule {
+        on: DELETE,
+        reads: &[Reads::Name],
+        judge: overridden,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Name],
+        judge: unknown_module,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(ENABLED), Reads::Body(&["source"])],
+        judge: several_sources,
+    },
 ];
 
 /// The name is a module's, or `global`.
@@ -54,9 +91,16 @@ pub(super) fn module_name(case: &Case<'_>, findings: &mut Findings) {
 /// MC-1 to MC-3: the source exists and offers the module.
 fn source(case: &Case<'_>, findings: &mut Findings) {
     const FIELD: &str = "spec.source";
-    let Some(source) = case.text(&["source"]) else { return };
+    let Some(source) = case.text(&["source"]) else {
+        return;
+    };
     if source == names::EMBEDDED_SOURCE {
-        findings.refuse("MC-1", FIELD, CauseReason::Forbidden, words::FORBIDDEN_SOURCE.plain());
+        findings.refuse(
+            "MC-1",
+            FIELD,
+            CauseReason::Forbidden,
+            words::FORBIDDEN_SOURCE.plain(),
+        );
         return;
     }
     if case.world.get::<ModuleSource>(source).is_none() {
@@ -73,7 +117,9 @@ fn source(case: &Case<'_>, findings: &mut Findings) {
         findings.missing(Kind::ModuleSource, source);
         return;
     }
-    let Some(module) = case.world.get::<Module>(case.name()) else { return };
+    let Some(module) = case.world.get::<Module>(case.name()) else {
+        return;
+    };
     let available = &module.properties.available_sources;
     if !available.iter().any(|name| name == source) {
         findings.refuse(
@@ -92,9 +138,16 @@ fn source(case: &Case<'_>, findings: &mut Findings) {
 /// MC-4: the policy exists.
 fn policy(case: &Case<'_>, findings: &mut Findings) {
     const FIELD: &str = "spec.updatePolicy";
-    let Some(policy) = case.text(&["updatePolicy"]) else { return };
+    let Some(policy) = case.text(&["updatePolicy"]) else {
+        return;
+    };
     if policy == names::EMBEDDED_POLICY {
-        findings.refuse("MC-4", FIELD, CauseReason::Forbidden, words::EMBEDDED_POLICY_NAMED.plain());
+        findings.refuse(
+            "MC-4",
+            FIELD,
+            CauseReason::Forbidden,
+            words::EMBEDDED_POLICY_NAMED.plain(),
+        );
     } else if case.world.get::<ModuleUpdatePolicy>(policy).is_none() {
         let hint = or_nearest(
             case.world.nearest::<ModuleUpdatePolicy>(policy),
@@ -115,8 +168,18 @@ fn version_beside_settings(case: &Case<'_>, findings: &mut Findings) {
     let has_settings = has_settings(case.value(&["settings"]));
     let has_version = case.value(&["version"]).is_some();
     if has_settings && !has_version {
-        findings.refuse("MC-5", "spec.version", CauseReason::Required, words::VERSION_REQUIRED.plain());
-    } else if has_version && case.value(&["settings"]).is_none_or(|settings| settings.is_object()) && !has_settings {
+        findings.refuse(
+            "MC-5",
+            "spec.version",
+            CauseReason::Required,
+            words::VERSION_REQUIRED.plain(),
+        );
+    } else if has_version
+        && case
+            .value(&["settings"])
+            .is_none_or(|settings| settings.is_object())
+        && !has_settings
+    {
         findings.warn(
             "MC-5",
             "spec.version",
@@ -126,7 +189,9 @@ fn version_beside_settings(case: &Case<'_>, findings: &mut Findings) {
 }
 
 fn has_settings(settings: Option<&Value>) -> bool {
-    settings.and_then(Value::as_object).is_some_and(|settings| !settings.is_empty())
+    settings
+        .and_then(Value::as_object)
+        .is_some_and(|settings| !settings.is_empty())
 }
 
 /// POL-1: what the platform's own settings say of updates is judged like a policy.
@@ -134,14 +199,20 @@ fn platform_updates(case: &Case<'_>, findings: &mut Findings) {
     if case.name() != names::PLATFORM_CONFIG {
         return;
     }
-    if let Some(list) = case.value(&["settings", "update", "windows"]).and_then(Value::as_array) {
+    if let Some(list) = case
+        .value(&["settings", "update", "windows"])
+        .and_then(Value::as_array)
+    {
         windows::judge("spec.settings.update.windows", list, findings);
     }
     if let Some(channel) = case.text(&["settings", "releaseChannel"])
         && serde_json::from_value::<ReleaseChannel>(channel.into()).is_err()
     {
         let known = ["Alpha", "Beta", "EarlyAccess", "Stable", "RockSolid", "Lts"];
-        let hint = or_nearest(nearest(channel, known), &format!("use one of {}", known.join(", ")));
+        let hint = or_nearest(
+            nearest(channel, known),
+            &format!("use one of {}", known.join(", ")),
+        );
         findings.refuse(
             "POL-1",
             "spec.settings.releaseChannel",
@@ -156,7 +227,9 @@ fn enabling(case: &Case<'_>, findings: &mut Findings) {
     if !is_enabling(case) {
         return;
     }
-    let Some(module) = case.world.get::<Module>(case.name()) else { return };
+    let Some(module) = case.world.get::<Module>(case.name()) else {
+        return;
+    };
     if module.properties.stage.as_deref() == Some(names::EXPERIMENTAL_STAGE) && !is_experiment_allowed(case) {
         findings.refuse(
             "MC-9",
@@ -180,8 +253,15 @@ fn is_enabling(case: &Case<'_>) -> bool {
 
 fn is_experiment_allowed(case: &Case<'_>) -> bool {
     let allows_all = case.world.platform_setting("allowExperimentalModules") == Some(&Value::Bool(true));
-    let listed = case.world.platform_setting("allowedExperimentalModules").and_then(Value::as_array);
-    allows_all || listed.into_iter().flatten().any(|name| name.as_str() == Some(case.name()))
+    let listed = case
+        .world
+        .platform_setting("allowedExperimentalModules")
+        .and_then(Value::as_array);
+    allows_all
+        || listed
+            .into_iter()
+            .flatten()
+            .any(|name| name.as_str() == Some(case.name()))
 }
 
 fn requirement(case: &Case<'_>, parent: &str, constraint: &str, findings: &mut Findings) {
@@ -204,9 +284,14 @@ fn requirement(case: &Case<'_>, parent: &str, constraint: &str, findings: &mut F
         }
         return;
     }
-    let installed = case.world.get::<Module>(parent).and_then(|parent| parent.properties.version.as_deref());
+    let installed = case
+        .world
+        .get::<Module>(parent)
+        .and_then(|parent| parent.properties.version.as_deref());
     let is_overridden = case.world.get::<ModulePullOverride>(parent).is_some();
-    let version = installed.filter(|_| !is_overridden).and_then(|version| Version::parse(version).ok());
+    let version = installed
+        .filter(|_| !is_overridden)
+        .and_then(|version| Version::parse(version).ok());
     match version.map(|version| version.without_prerelease()) {
         None => {
             let message = format!(
@@ -231,12 +316,18 @@ fn exclusive_group(case: &Case<'_>, findings: &mut Findings) {
     if !is_enabling(case) {
         return;
     }
-    let Some(group) =
-        case.world.get::<Module>(case.name()).and_then(|module| module.properties.exclusive_group.as_deref())
+    let Some(group) = case
+        .world
+        .get::<Module>(case.name())
+        .and_then(|module| module.properties.exclusive_group.as_deref())
     else {
         return;
     };
-    for rival in case.world.modules_of_group(group).filter(|rival| *rival != case.name()) {
+    for rival in case
+        .world
+        .modules_of_group(group)
+        .filter(|rival| *rival != case.name())
+    {
         if case.world.is_on(rival) {
             findings.refuse(
                 "MC-10",
@@ -256,17 +347,28 @@ fn disabling(case: &Case<'_>, findings: &mut Findings) {
     if !was_on(case) || stays_on(case) {
         return;
     }
-    let needed_by: Vec<&str> =
-        case.world.modules_requiring(case.name()).filter(|module| case.world.is_on(module)).collect();
+    let needed_by: Vec<&str> = case
+        .world
+        .modules_requiring(case.name())
+        .filter(|module| case.world.is_on(module))
+        .collect();
     if !needed_by.is_empty() {
         findings.warn(
             "MC-9",
             "spec.enabled",
-            format!("module '{}' is required by: {}; they stop with it", case.name(), needed_by.join(", ")),
+            format!(
+                "module '{}' is required by: {}; they stop with it",
+                case.name(),
+                needed_by.join(", ")
+            ),
         );
     }
-    let Some(module) = case.world.get::<Module>(case.name()) else { return };
-    let Some(options) = &module.properties.disable_options else { return };
+    let Some(module) = case.world.get::<Module>(case.name()) else {
+        return;
+    };
+    let Some(options) = &module.properties.disable_options else {
+        return;
+    };
     let is_confirmed = case
         .current()
         .and_then(|parts| parts.annotations.get(annotation::ALLOW_DISABLING))
@@ -276,7 +378,11 @@ fn disabling(case: &Case<'_>, findings: &mut Findings) {
         return;
     }
     let reason = options.message.as_deref().map(str::trim).unwrap_or_default();
-    let stop = if reason.is_empty() || reason.ends_with(['.', '!', '?']) { "" } else { "." };
+    let stop = if reason.is_empty() || reason.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
     let space = if reason.is_empty() { "" } else { " " };
     let message = format!(
         "{reason}{stop}{space}Please annotate ModuleConfig with `modules.deckhouse.io/allow-disabling=true` if you're sure that you want to disable the module."
@@ -301,7 +407,8 @@ fn stays_on(case: &Case<'_>) -> bool {
     if case.is_delete() {
         return false;
     }
-    case.flag(ENABLED).unwrap_or_else(|| case.old_flag(ENABLED).is_none())
+    case.flag(ENABLED)
+        .unwrap_or_else(|| case.old_flag(ENABLED).is_none())
 }
 
 /// MC-12: the override goes first.
@@ -329,7 +436,11 @@ fn unknown_module(case: &Case<'_>, findings: &mut Findings) {
         case.world.nearest::<Module>(name),
         "it is configured once a ModuleSource offers it, check the name",
     );
-    findings.warn("MC-13", "metadata.name", format!("the '{name}' module not found{hint}"));
+    findings.warn(
+        "MC-13",
+        "metadata.name",
+        format!("the '{name}' module not found{hint}"),
+    );
 }
 
 /// MC-14: of several sources, one must be named.
@@ -337,7 +448,9 @@ fn several_sources(case: &Case<'_>, findings: &mut Findings) {
     if case.flag(ENABLED) != Some(true) || case.text(&["source"]).is_some() {
         return;
     }
-    let Some(module) = case.world.get::<Module>(case.name()) else { return };
+    let Some(module) = case.world.get::<Module>(case.name()) else {
+        return;
+    };
     let sources = &module.properties.available_sources;
     if sources.len() > 1 && !module.is_embedded() {
         findings.warn(

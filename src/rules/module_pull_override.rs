@@ -8,11 +8,31 @@ use crate::values::{ImageTag, Interval};
 use std::time::Duration;
 
 pub(super) const RULES: &[Rule] = &[
-    Rule { on: CREATE, reads: &[Reads::Name], judge: module_config::module_name },
-    Rule { on: WRITES, reads: &[Reads::Name], judge: module },
-    Rule { on: WRITES, reads: &[Reads::Body(&["imageTag"])], judge: image_tag },
-    Rule { on: WRITES, reads: &[Reads::Body(&["scanInterval"])], judge: scan_interval },
-    Rule { on: WRITES, reads: &[Reads::Body(&["source"])], judge: source },
+    Rule {
+        on: CREATE,
+        reads: &[Reads::Name],
+        judge: module_config::module_name,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Name],
+        judge: module,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(&["imageTag"])],
+        judge: image_tag,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(&["scanInterval"])],
+        judge: scan_interval,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(&["source"])],
+        judge: source,
+    },
 ];
 
 /// Below this the registry would be asked more than once a second (MPO-3).
@@ -43,19 +63,28 @@ fn module(case: &Case<'_>, findings: &mut Findings) {
             format!("The module is embedded: '{name}' comes with the platform, override modules of a ModuleSource only"),
         );
     } else if !case.world.is_on(name) {
-        findings.warn("MPO-5", FIELD, format!("The module disabled: enable ModuleConfig '{name}' to pull it"));
+        findings.warn(
+            "MPO-5",
+            FIELD,
+            format!("The module disabled: enable ModuleConfig '{name}' to pull it"),
+        );
     } else if case.text(&["source"]).is_none() && active_source(case, module).is_none() {
         findings.warn(
             "MPO-5",
             FIELD,
-            format!("The module does not have an active source: name one in spec.source of ModuleConfig '{name}'"),
+            format!(
+                "The module does not have an active source: name one in spec.source of ModuleConfig '{name}'"
+            ),
         );
     }
 }
 
 /// SRC-6: the source that a module is taken from.
 fn active_source<'a>(case: &Case<'a>, module: &'a Module) -> Option<&'a str> {
-    let named = case.world.get::<ModuleConfig>(case.name()).and_then(|config| config.spec.source());
+    let named = case
+        .world
+        .get::<ModuleConfig>(case.name())
+        .and_then(|config| config.spec.source());
     let only = match module.properties.available_sources.as_slice() {
         [only] => Some(only.as_str()),
         _ => None,
@@ -68,14 +97,21 @@ fn image_tag(case: &Case<'_>, findings: &mut Findings) {
     if let Some(tag) = case.raw_text(&["imageTag"])
         && ImageTag::parse(tag).is_err()
     {
-        findings.refuse("MPO-2", "spec.imageTag", CauseReason::Invalid, words::IMAGE_TAG.about(tag));
+        findings.refuse(
+            "MPO-2",
+            "spec.imageTag",
+            CauseReason::Invalid,
+            words::IMAGE_TAG.about(tag),
+        );
     }
 }
 
 /// MPO-3.
 fn scan_interval(case: &Case<'_>, findings: &mut Findings) {
     const FIELD: &str = "spec.scanInterval";
-    let Some(text) = case.raw_text(&["scanInterval"]) else { return };
+    let Some(text) = case.raw_text(&["scanInterval"]) else {
+        return;
+    };
     match Interval::parse(text).map(|interval| interval.as_duration()) {
         Ok(interval) if (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) => {
             if interval < SHORT_INTERVAL {
@@ -86,7 +122,12 @@ fn scan_interval(case: &Case<'_>, findings: &mut Findings) {
                 );
             }
         }
-        _ => findings.refuse("MPO-3", FIELD, CauseReason::Invalid, words::OVERRIDE_INTERVAL.about(text)),
+        _ => findings.refuse(
+            "MPO-3",
+            FIELD,
+            CauseReason::Invalid,
+            words::OVERRIDE_INTERVAL.about(text),
+        ),
     }
 }
 
@@ -112,10 +153,19 @@ fn source(case: &Case<'_>, findings: &mut Findings) {
             case.world.nearest::<ModuleSource>(source),
             "create the ModuleSource first, or name one that exists",
         );
-        findings.refuse("MPO-4", FIELD, CauseReason::NotFound, format!("The source not found: '{source}'{hint}"));
+        findings.refuse(
+            "MPO-4",
+            FIELD,
+            CauseReason::NotFound,
+            format!("The source not found: '{source}'{hint}"),
+        );
         findings.missing(Kind::ModuleSource, source);
     } else if let Some(module) = case.world.get::<Module>(case.name())
-        && !module.properties.available_sources.iter().any(|name| name == source)
+        && !module
+            .properties
+            .available_sources
+            .iter()
+            .any(|name| name == source)
     {
         findings.warn(
             "MPO-4",

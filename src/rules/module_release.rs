@@ -13,10 +13,26 @@ pub(super) const RULES: &[Rule] = &[
         reads: &[Reads::Body(&["version"]), Reads::Body(&["moduleName"])],
         judge: name_and_version,
     },
-    Rule { on: CREATE, reads: &[Reads::Name], judge: made_by_hand },
-    Rule { on: UPDATE, reads: &[Reads::Body(&[])], judge: spec_change },
-    Rule { on: UPDATE, reads: &[Reads::Metadata], judge: policy_label },
-    Rule { on: DELETE, reads: &[Reads::Name], judge: deployed_delete },
+    Rule {
+        on: CREATE,
+        reads: &[Reads::Name],
+        judge: made_by_hand,
+    },
+    Rule {
+        on: UPDATE,
+        reads: &[Reads::Body(&[])],
+        judge: spec_change,
+    },
+    Rule {
+        on: UPDATE,
+        reads: &[Reads::Metadata],
+        judge: policy_label,
+    },
+    Rule {
+        on: DELETE,
+        reads: &[Reads::Name],
+        judge: deployed_delete,
+    },
 ];
 
 /// The name is made of module and version, and the version is a semantic one.
@@ -25,7 +41,12 @@ fn name_and_version(case: &Case<'_>, findings: &mut Findings) {
         return;
     };
     if version.starts_with('v') || Version::parse(version).is_err() {
-        findings.refuse("AD-4", "spec.version", CauseReason::Invalid, words::SEMVER.about(version));
+        findings.refuse(
+            "AD-4",
+            "spec.version",
+            CauseReason::Invalid,
+            words::SEMVER.about(version),
+        );
     } else if case.name() != format!("{module}-v{version}") {
         findings.refuse(
             "AD-4",
@@ -60,8 +81,13 @@ fn spec_change(case: &Case<'_>, findings: &mut Findings) {
 
 /// MR-2: the label follows the policy in force.
 fn policy_label(case: &Case<'_>, findings: &mut Findings) {
-    let (Some(new), Some(old)) = (&case.subject.new, &case.subject.old) else { return };
-    let (new, old) = (new.labels.get(label::UPDATE_POLICY), old.labels.get(label::UPDATE_POLICY));
+    let (Some(new), Some(old)) = (&case.subject.new, &case.subject.old) else {
+        return;
+    };
+    let (new, old) = (
+        new.labels.get(label::UPDATE_POLICY),
+        old.labels.get(label::UPDATE_POLICY),
+    );
     if let (Some(new), Some(old)) = (new, old)
         && new != old
         && !case.user.trusted
@@ -80,10 +106,21 @@ fn deployed_delete(case: &Case<'_>, findings: &mut Findings) {
     if old.phase.as_deref() != Some("Deployed") || case.user.trusted || is_collected(case) {
         return;
     }
-    let module = old.body.value.get("moduleName").and_then(serde_json::Value::as_str).unwrap_or_default();
-    let is_disabled = case.world.get::<ModuleConfig>(module).and_then(|config| config.spec.enabled) == Some(false);
+    let module = old
+        .body
+        .value
+        .get("moduleName")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or_default();
+    let is_disabled = case
+        .world
+        .get::<ModuleConfig>(module)
+        .and_then(|config| config.spec.enabled)
+        == Some(false);
     let source_leaves = sources_of(case).any(|source| {
-        case.world.get::<ModuleSource>(source).is_some_and(|source| source.is_being_deleted())
+        case.world
+            .get::<ModuleSource>(source)
+            .is_some_and(|source| source.is_being_deleted())
     });
     if !is_disabled && !source_leaves {
         findings.forbid(
@@ -98,17 +135,27 @@ fn deployed_delete(case: &Case<'_>, findings: &mut Findings) {
 
 /// Whether the garbage collector takes away what lost its owner, or what is annotated to be let go (AD-8).
 pub(super) fn is_collected(case: &Case<'_>) -> bool {
-    let Some(old) = &case.subject.old else { return false };
-    let is_let_go = old.annotations.get(annotation::FORCE_DELETE).and_then(|value| parse_bool(value).ok()) == Some(true);
-    let lost_its_owner =
-        || !sources_of(case).any(|source| case.world.get::<ModuleSource>(source).is_some());
+    let Some(old) = &case.subject.old else {
+        return false;
+    };
+    let is_let_go = old
+        .annotations
+        .get(annotation::FORCE_DELETE)
+        .and_then(|value| parse_bool(value).ok())
+        == Some(true);
+    let lost_its_owner = || !sources_of(case).any(|source| case.world.get::<ModuleSource>(source).is_some());
     case.user.is_garbage_collector() && (is_let_go || lost_its_owner())
 }
 
 /// The sources that own the object, by owner reference or by label.
 fn sources_of<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a str> {
     let old = case.subject.old.as_ref();
-    let owners = old.into_iter().flat_map(|old| &old.owners).filter(|(kind, _)| kind == "ModuleSource");
-    let label = old.and_then(|old| old.labels.get(label::SOURCE)).map(String::as_str);
+    let owners = old
+        .into_iter()
+        .flat_map(|old| &old.owners)
+        .filter(|(kind, _)| kind == "ModuleSource");
+    let label = old
+        .and_then(|old| old.labels.get(label::SOURCE))
+        .map(String::as_str);
     owners.map(|(_, name)| name.as_str()).chain(label)
 }

@@ -14,14 +14,46 @@ const CA: &[&str] = &["registry", "ca"];
 const SCHEME: &[&str] = &["registry", "scheme"];
 
 pub(super) const RULES: &[Rule] = &[
-    Rule { on: CREATE, reads: &[Reads::Name], judge: name },
-    Rule { on: WRITES, reads: &[Reads::Body(REPO)], judge: repository },
-    Rule { on: WRITES, reads: &[Reads::Body(REPO), Reads::Body(DOCKER_CFG)], judge: docker_config },
-    Rule { on: WRITES, reads: &[Reads::Body(CA)], judge: certificates },
-    Rule { on: WRITES, reads: &[Reads::Body(&["scanInterval"])], judge: scan_interval },
-    Rule { on: WRITES, reads: &[Reads::Body(&["registry"])], judge: doubtful },
-    Rule { on: WRITES, reads: &[Reads::Body(&["releaseChannel"])], judge: release_channel },
-    Rule { on: DELETE, reads: &[Reads::Name], judge: removal },
+    Rule {
+        on: CREATE,
+        reads: &[Reads::Name],
+        judge: name,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(REPO)],
+        judge: repository,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(REPO), Reads::Body(DOCKER_CFG)],
+        judge: docker_config,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(CA)],
+        judge: certificates,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(&["scanInterval"])],
+        judge: scan_interval,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(&["registry"])],
+        judge: doubtful,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(&["releaseChannel"])],
+        judge: release_channel,
+    },
+    Rule {
+        on: DELETE,
+        reads: &[Reads::Name],
+        judge: removal,
+    },
 ];
 
 /// Below this people are warned: a scan asks once per module.
@@ -38,7 +70,12 @@ fn name(case: &Case<'_>, findings: &mut Findings) {
             words::EMBEDDED_SOURCE_TAKEN.plain(),
         );
     } else if !fits_label_value(name) {
-        findings.refuse("MS-8", "metadata.name", CauseReason::Invalid, words::LABEL_LENGTH.about(name));
+        findings.refuse(
+            "MS-8",
+            "metadata.name",
+            CauseReason::Invalid,
+            words::LABEL_LENGTH.about(name),
+        );
     }
 }
 
@@ -47,7 +84,12 @@ fn repository(case: &Case<'_>, findings: &mut Findings) {
     if let Some(repo) = case.raw_text(REPO)
         && Repository::parse(repo).is_err()
     {
-        findings.refuse("MS-1", "spec.registry.repo", CauseReason::Invalid, words::REPOSITORY.about(repo));
+        findings.refuse(
+            "MS-1",
+            "spec.registry.repo",
+            CauseReason::Invalid,
+            words::REPOSITORY.about(repo),
+        );
     }
 }
 
@@ -63,10 +105,16 @@ fn docker_config(case: &Case<'_>, findings: &mut Findings) {
         }
     };
     let Some(repo) = case.text(REPO) else { return };
-    let Ok(repository) = Repository::parse(repo) else { return };
+    let Ok(repository) = Repository::parse(repo) else {
+        return;
+    };
     if config.credentials_for(repository.host()).is_none() {
         let hosts: Vec<&str> = config.hosts().collect();
-        let known = if hosts.is_empty() { "no host".to_owned() } else { hosts.join(", ") };
+        let known = if hosts.is_empty() {
+            "no host".to_owned()
+        } else {
+            hosts.join(", ")
+        };
         let message = format!(
             "\"{repo}\" credentials not found in the dockerCfg: it knows {known}, add an entry for '{}' to its auths",
             repository.host()
@@ -93,13 +141,19 @@ fn certificates(case: &Case<'_>, findings: &mut Findings) {
             findings.warn(
                 "MS-3",
                 FIELD,
-                format!("certificate '{subject}' in spec.registry.ca expired at {}: put its successor there", certificate.not_after()),
+                format!(
+                    "certificate '{subject}' in spec.registry.ca expired at {}: put its successor there",
+                    certificate.not_after()
+                ),
             );
         } else if certificate.not_before() > now {
             findings.warn(
                 "MS-3",
                 FIELD,
-                format!("certificate '{subject}' in spec.registry.ca is not valid before {}", certificate.not_before()),
+                format!(
+                    "certificate '{subject}' in spec.registry.ca is not valid before {}",
+                    certificate.not_before()
+                ),
             );
         } else if !certificate.is_ca() {
             findings.warn(
@@ -114,7 +168,9 @@ fn certificates(case: &Case<'_>, findings: &mut Findings) {
 /// The interval, as MPO-3 judges it for overrides, without an upper bound.
 fn scan_interval(case: &Case<'_>, findings: &mut Findings) {
     const FIELD: &str = "spec.scanInterval";
-    let Some(text) = case.raw_text(&["scanInterval"]) else { return };
+    let Some(text) = case.raw_text(&["scanInterval"]) else {
+        return;
+    };
     match Interval::parse(text).map(|interval| interval.as_duration()) {
         Ok(interval) if interval >= SHORTEST_INTERVAL => {
             if interval < SHORT_INTERVAL {
@@ -125,7 +181,12 @@ fn scan_interval(case: &Case<'_>, findings: &mut Findings) {
                 );
             }
         }
-        _ => findings.refuse("AD-4", FIELD, CauseReason::Invalid, words::SOURCE_INTERVAL.about(text)),
+        _ => findings.refuse(
+            "AD-4",
+            FIELD,
+            CauseReason::Invalid,
+            words::SOURCE_INTERVAL.about(text),
+        ),
     }
 }
 
@@ -138,7 +199,9 @@ fn doubtful(case: &Case<'_>, findings: &mut Findings) {
             "spec.registry.scheme HTTP sends the credentials in clear: use HTTPS, with spec.registry.ca where the certificate is your own",
         );
     }
-    let Some(Ok(repository)) = case.text(REPO).map(Repository::parse) else { return };
+    let Some(Ok(repository)) = case.text(REPO).map(Repository::parse) else {
+        return;
+    };
     let normalised = repository.normalised();
     let same = case.world.sources_of_repository(&normalised);
     let others: Vec<&str> = same.filter(|other| *other != case.name()).collect();
@@ -173,7 +236,11 @@ fn removal(case: &Case<'_>, findings: &mut Findings) {
         let phase = release.and_then(|release| release.status.as_ref()?.phase);
         phase == Some(ReleasePhase::Deployed)
     };
-    let deployed: Vec<&str> = case.world.releases_of_source(source).filter(is_deployed).collect();
+    let deployed: Vec<&str> = case
+        .world
+        .releases_of_source(source)
+        .filter(is_deployed)
+        .collect();
     if !deployed.is_empty() {
         findings.warn(
             "MS-6",
@@ -187,7 +254,10 @@ fn removal(case: &Case<'_>, findings: &mut Findings) {
     }
     let configs: Vec<&str> = case.world.configs_of_source(source).collect();
     if !configs.is_empty() {
-        let message = format!("module configs name this source: {}; name another one there", configs.join(", "));
+        let message = format!(
+            "module configs name this source: {}; name another one there",
+            configs.join(", ")
+        );
         findings.warn("MS-7", "metadata.name", message);
     }
     let overrides: Vec<&str> = case.world.overrides_of_source(source).collect();

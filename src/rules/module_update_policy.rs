@@ -8,12 +8,36 @@ use crate::api::{names, words};
 use crate::values::fits_label_value;
 
 pub(super) const RULES: &[Rule] = &[
-    Rule { on: CREATE, reads: &[Reads::Name], judge: name },
-    Rule { on: UPDATE, reads: &[Reads::Name], judge: reserved_name },
-    Rule { on: WRITES, reads: &[Reads::Body(&["update", "windows"])], judge: window_syntax },
-    Rule { on: WRITES, reads: &[Reads::Body(&["update"])], judge: idle_windows },
-    Rule { on: WRITES, reads: &[Reads::Body(&["moduleReleaseSelector"])], judge: selector },
-    Rule { on: DELETE, reads: &[Reads::Name], judge: in_use },
+    Rule {
+        on: CREATE,
+        reads: &[Reads::Name],
+        judge: name,
+    },
+    Rule {
+        on: UPDATE,
+        reads: &[Reads::Name],
+        judge: reserved_name,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(&["update", "windows"])],
+        judge: window_syntax,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(&["update"])],
+        judge: idle_windows,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(&["moduleReleaseSelector"])],
+        judge: selector,
+    },
+    Rule {
+        on: DELETE,
+        reads: &[Reads::Name],
+        judge: in_use,
+    },
 ];
 
 /// POL-1 and MS-8.
@@ -27,7 +51,12 @@ fn name(case: &Case<'_>, findings: &mut Findings) {
             words::EMBEDDED_POLICY_TAKEN.plain(),
         );
     } else if !fits_label_value(name) {
-        findings.refuse("MS-8", "metadata.name", CauseReason::Invalid, words::LABEL_LENGTH.about(name));
+        findings.refuse(
+            "MS-8",
+            "metadata.name",
+            CauseReason::Invalid,
+            words::LABEL_LENGTH.about(name),
+        );
     }
 }
 
@@ -40,7 +69,10 @@ fn reserved_name(case: &Case<'_>, findings: &mut Findings) {
 
 /// MUP-1, and MUP-3's overlaps.
 fn window_syntax(case: &Case<'_>, findings: &mut Findings) {
-    if let Some(list) = case.value(&["update", "windows"]).and_then(serde_json::Value::as_array) {
+    if let Some(list) = case
+        .value(&["update", "windows"])
+        .and_then(serde_json::Value::as_array)
+    {
         windows::judge("spec.update.windows", list, findings);
     }
 }
@@ -51,7 +83,9 @@ fn idle_windows(case: &Case<'_>, findings: &mut Findings) {
         .value(&["update", "windows"])
         .and_then(serde_json::Value::as_array)
         .is_some_and(|list| !list.is_empty());
-    let Some(mode @ ("Manual" | "Ignore")) = case.text(&["update", "mode"]) else { return };
+    let Some(mode @ ("Manual" | "Ignore")) = case.text(&["update", "mode"]) else {
+        return;
+    };
     if has_windows {
         findings.warn(
             "MUP-3",

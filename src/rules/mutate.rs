@@ -43,7 +43,11 @@ fn fill(body: &Value, default: &defaults::Default, patch: &mut Vec<PatchOperatio
 
 /// Days written in another case, such as `mon`, are put as the schema wants them.
 fn canonical_days(body: &Value, patch: &mut Vec<PatchOperation>) {
-    let windows = body.pointer("/update/windows").and_then(Value::as_array).into_iter().flatten();
+    let windows = body
+        .pointer("/update/windows")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     for (i, window) in windows.enumerate() {
         let days = window.get("days").and_then(Value::as_array).into_iter().flatten();
         for (j, day) in days.enumerate() {
@@ -63,7 +67,10 @@ fn canonical_days(body: &Value, patch: &mut Vec<PatchOperation>) {
 }
 
 fn add<'a>(path: impl IntoIterator<Item = &'a str>, value: Value) -> PatchOperation {
-    PatchOperation::Add(AddOperation { path: PointerBuf::from_tokens(path), value })
+    PatchOperation::Add(AddOperation {
+        path: PointerBuf::from_tokens(path),
+        value,
+    })
 }
 
 #[cfg(test)]
@@ -81,22 +88,35 @@ mod tests {
     #[test]
     fn fills_in_an_override() {
         let (spec, _) = patched(Kind::ModulePullOverride, "v1alpha2", &json!({"imageTag": "main"}));
-        assert_eq!(spec, json!({"imageTag": "main", "scanInterval": "15s", "rollback": false}));
+        assert_eq!(
+            spec,
+            json!({"imageTag": "main", "scanInterval": "15s", "rollback": false})
+        );
     }
 
     #[test]
     fn makes_the_update_of_a_policy_by_version() {
         let (spec, _) = patched(Kind::ModuleUpdatePolicy, "v1alpha1", &json!({}));
-        assert_eq!(spec, json!({"releaseChannel": "Stable", "update": {"mode": "AutoPatch"}}));
+        assert_eq!(
+            spec,
+            json!({"releaseChannel": "Stable", "update": {"mode": "AutoPatch"}})
+        );
         let (spec, _) = patched(Kind::ModuleUpdatePolicy, "v1alpha2", &json!({"update": null}));
-        assert_eq!(spec, json!({"releaseChannel": "Stable", "update": {"mode": "Auto"}}));
+        assert_eq!(
+            spec,
+            json!({"releaseChannel": "Stable", "update": {"mode": "Auto"}})
+        );
     }
 
     #[test]
     fn makes_no_registry() {
         let (spec, _) = patched(Kind::ModuleSource, "v1alpha1", &json!({}));
         assert_eq!(spec, json!({"scanInterval": "3m"}));
-        let (spec, _) = patched(Kind::ModuleSource, "v1alpha1", &json!({"registry": {"repo": "r/m"}}));
+        let (spec, _) = patched(
+            Kind::ModuleSource,
+            "v1alpha1",
+            &json!({"registry": {"repo": "r/m"}}),
+        );
         assert_eq!(spec["registry"], json!({"repo": "r/m", "scheme": "HTTPS"}));
     }
 
@@ -106,7 +126,10 @@ mod tests {
         let spec = json!({"releaseChannel": "Beta", "update": {"mode": "Auto", "windows": windows}});
         let (spec, operations) = patched(Kind::ModuleUpdatePolicy, "v1alpha2", &spec);
         assert_eq!(operations, 1);
-        assert_eq!(spec.pointer("/update/windows/0/days"), Some(&json!(["Mon", "Tue", "someday"])));
+        assert_eq!(
+            spec.pointer("/update/windows/0/days"),
+            Some(&json!(["Mon", "Tue", "someday"]))
+        );
     }
 
     #[test]
@@ -114,8 +137,11 @@ mod tests {
         for spec in [json!(null), json!("x"), json!([])] {
             assert_eq!(patch(Kind::ModuleSource, "v1alpha1", &spec), Vec::new());
         }
-        let (spec, _) =
-            patched(Kind::ModuleUpdatePolicy, "v1alpha2", &json!({"releaseChannel": 1, "update": "no"}));
+        let (spec, _) = patched(
+            Kind::ModuleUpdatePolicy,
+            "v1alpha2",
+            &json!({"releaseChannel": 1, "update": "no"}),
+        );
         assert_eq!(spec, json!({"releaseChannel": 1, "update": "no"}));
     }
 

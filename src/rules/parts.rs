@@ -91,24 +91,43 @@ impl Parts {
         let strings = |value: &Value| {
             let pairs = value.as_object().into_iter().flatten();
             let ours = pairs.filter(|(key, _)| is_ours(key));
-            ours.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+            ours.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+                .collect()
         };
         let owner = |owner: &Value| {
-            Some((owner["kind"].as_str()?.to_owned(), owner["name"].as_str()?.to_owned()))
+            Some((
+                owner["kind"].as_str()?.to_owned(),
+                owner["name"].as_str()?.to_owned(),
+            ))
         };
         Self {
             being_deleted: !metadata["deletionTimestamp"].is_null(),
             labels: strings(&metadata["labels"]),
             annotations: strings(&metadata["annotations"]),
-            owners: metadata["ownerReferences"].as_array().into_iter().flatten().filter_map(owner).collect(),
+            owners: metadata["ownerReferences"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(owner)
+                .collect(),
             phase: object["status"]["phase"].as_str().map(str::to_owned),
-            body: Body::new(kind, version, object.get(kind.body()).cloned().unwrap_or_default()),
+            body: Body::new(
+                kind,
+                version,
+                object.get(kind.body()).cloned().unwrap_or_default(),
+            ),
         }
     }
 }
 
 /// Whether rules may read the label or annotation of that key.
 pub fn is_ours(key: &str) -> bool {
-    let is_label = matches!(key, names::label::UPDATE_POLICY | names::label::MODULE | names::label::SOURCE);
-    is_label || names::annotation::PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+    let is_label = matches!(
+        key,
+        names::label::UPDATE_POLICY | names::label::MODULE | names::label::SOURCE
+    );
+    is_label
+        || names::annotation::PREFIXES
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
 }

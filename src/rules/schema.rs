@@ -25,11 +25,18 @@ struct Schema {
 }
 
 static SCHEMAS: LazyLock<Vec<Schema>> = LazyLock::new(|| {
-    let versions = Kind::ALL.into_iter().flat_map(|kind| kind.served().iter().map(move |s| (kind, s.version)));
+    let versions = Kind::ALL
+        .into_iter()
+        .flat_map(|kind| kind.served().iter().map(move |s| (kind, s.version)));
     versions
         .map(|(kind, version)| {
             let json = schemas::body(kind, version);
-            Schema { kind, version, validator: compile(&json), json }
+            Schema {
+                kind,
+                version,
+                validator: compile(&json),
+                json,
+            }
         })
         .collect()
 });
@@ -50,7 +57,9 @@ pub fn warm_up() {
 }
 
 fn schema(kind: Kind, version: &str) -> Option<&'static Schema> {
-    SCHEMAS.iter().find(|schema| schema.kind == kind && schema.version == version)
+    SCHEMAS
+        .iter()
+        .find(|schema| schema.kind == kind && schema.version == version)
 }
 
 /// Brings a body to what the API server would store: nulls in optional fields go, and so do unknown fields, whose
@@ -101,7 +110,9 @@ fn prune_value(path: &str, schema: &Value, value: &mut Value, unknown: &mut Vec<
 /// Judges the body. What a rule already told about a field is not told again; what was wrong before is a warning.
 pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
     let Some(new) = &case.subject.new else { return };
-    let Some(schema) = schema(case.subject.kind, case.subject.version) else { return };
+    let Some(schema) = schema(case.subject.kind, case.subject.version) else {
+        return;
+    };
     let root = case.subject.kind.body();
     warn_of_unknown(case, schema, findings);
     if new.body.value.is_null() {
@@ -112,17 +123,26 @@ pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
         }
         return;
     }
-    let Some(validator) = &schema.validator else { return };
+    let Some(validator) = &schema.validator else {
+        return;
+    };
     if validator.is_valid(&new.body.value) {
         return;
     }
     for error in validator.iter_errors(&new.body.value) {
         let keys = keys(&error);
-        let field = keys.iter().fold(root.to_owned(), |path, key| match key.parse::<usize>() {
-            Ok(index) => format!("{path}[{index}]"),
-            Err(_) => child(&path, key),
-        });
-        if findings.refusals.iter().chain(&findings.warnings).any(|said| said.field == field && said.rule != "AD-4") {
+        let field = keys
+            .iter()
+            .fold(root.to_owned(), |path, key| match key.parse::<usize>() {
+                Ok(index) => format!("{path}[{index}]"),
+                Err(_) => child(&path, key),
+            });
+        if findings
+            .refusals
+            .iter()
+            .chain(&findings.warnings)
+            .any(|said| said.field == field && said.rule != "AD-4")
+        {
             continue;
         }
         let (reason, message) = explain(&error, &field);
@@ -142,7 +162,12 @@ pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
 /// Fields that the API server will drop, each with the nearest one that it knows.
 fn warn_of_unknown(case: &Case<'_>, schema: &Schema, findings: &mut Findings) {
     let Some(new) = &case.subject.new else { return };
-    let old = case.subject.old.as_ref().map(|old| old.body.unknown.as_slice()).unwrap_or_default();
+    let old = case
+        .subject
+        .old
+        .as_ref()
+        .map(|old| old.body.unknown.as_slice())
+        .unwrap_or_default();
     for field in new.body.unknown.iter().filter(|field| !old.contains(field)) {
         let (parent, name) = match field.strip_suffix(']').and_then(|field| field.rsplit_once('[')) {
             Some(pair) => pair,
@@ -150,7 +175,11 @@ fn warn_of_unknown(case: &Case<'_>, schema: &Schema, findings: &mut Findings) {
         };
         let known = known_fields(schema, parent);
         let hint = or_nearest(nearest(name, known.iter().map(String::as_str)), "remove it");
-        findings.warn("AD-4", field.clone(), format!("unknown field '{field}' is dropped{hint}"));
+        findings.warn(
+            "AD-4",
+            field.clone(),
+            format!("unknown field '{field}' is dropped{hint}"),
+        );
     }
 }
 
@@ -161,8 +190,14 @@ fn known_fields(schema: &Schema, parent: &str) -> Vec<String> {
         Some(_) => schema?.get("items"),
         None => lookup(schema?, &["properties", step]),
     });
-    let properties = found.and_then(|schema| schema.get("properties")).and_then(Value::as_object);
-    properties.into_iter().flatten().map(|(name, _)| name.clone()).collect()
+    let properties = found
+        .and_then(|schema| schema.get("properties"))
+        .and_then(Value::as_object);
+    properties
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.clone())
+        .collect()
 }
 
 /// The keys that lead to what is wrong; a missing field is named itself, not its parent.
@@ -175,7 +210,10 @@ fn keys(error: &ValidationError<'_>) -> Vec<String> {
             LocationSegment::Index(index) => index.to_string(),
         })
         .collect();
-    if let ValidationErrorKind::Required { property: Value::String(name) } = error.kind() {
+    if let ValidationErrorKind::Required {
+        property: Value::String(name),
+    } = error.kind()
+    {
         keys.push(name.clone());
     }
     keys
@@ -190,7 +228,11 @@ fn at<'v>(value: &'v Value, keys: &[String]) -> Option<&'v Value> {
 
 /// A field below a path; a key that would read as several is written in brackets.
 fn child(path: &str, key: &str) -> String {
-    if key.contains(['.', '/', '[', ']']) { format!("{path}[{key}]") } else { format!("{path}.{key}") }
+    if key.contains(['.', '/', '[', ']']) {
+        format!("{path}[{key}]")
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 /// What is wrong, in our words: the library's repeat values, which may be secret.
@@ -200,49 +242,76 @@ fn explain(error: &ValidationError<'_>, field: &str) -> (CauseReason, String) {
     match error.kind() {
         ValidationErrorKind::Required { .. } => (CauseReason::Required, "a value is required".to_owned()),
         ValidationErrorKind::Enum { options } => {
-            let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let near = value.as_str().and_then(|text| nearest(text, options.iter().copied()));
+            let options: Vec<&str> = options
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
+            let near = value
+                .as_str()
+                .and_then(|text| nearest(text, options.iter().copied()));
             let list = format!("use one of {}", options.join(", "));
             let hint = or_nearest(near, &list);
-            let list = if near.is_some() { format!(" ({list})") } else { String::new() };
-            (CauseReason::NotSupported, format!("{found} is not supported{hint}{list}"))
+            let list = if near.is_some() {
+                format!(" ({list})")
+            } else {
+                String::new()
+            };
+            (
+                CauseReason::NotSupported,
+                format!("{found} is not supported{hint}{list}"),
+            )
         }
-        ValidationErrorKind::Type { kind } => {
-            (CauseReason::Invalid, format!("expected {}, found {} {found}", expected(kind), type_of(value)))
-        }
-        ValidationErrorKind::MaxLength { limit } => {
-            (CauseReason::Invalid, format!("longer than {limit} characters: shorten it"))
-        }
-        ValidationErrorKind::MaxItems { limit } => {
-            (CauseReason::Invalid, format!("more than {limit} items: use fewer"))
-        }
-        ValidationErrorKind::Minimum { limit } => {
-            (CauseReason::Invalid, format!("expected at least {limit}, found {found}"))
-        }
-        ValidationErrorKind::Maximum { limit } => {
-            (CauseReason::Invalid, format!("expected at most {limit}, found {found}"))
-        }
-        ValidationErrorKind::Format { format } => {
-            (CauseReason::Invalid, format!("{found} is no {format}"))
-        }
-        ValidationErrorKind::Pattern { pattern } => {
-            (CauseReason::Invalid, format!("{found} does not match '{pattern}'"))
-        }
-        other => (CauseReason::Invalid, format!("{found} breaks the schema's '{}'", other.keyword())),
+        ValidationErrorKind::Type { kind } => (
+            CauseReason::Invalid,
+            format!("expected {}, found {} {found}", expected(kind), type_of(value)),
+        ),
+        ValidationErrorKind::MaxLength { limit } => (
+            CauseReason::Invalid,
+            format!("longer than {limit} characters: shorten it"),
+        ),
+        ValidationErrorKind::MaxItems { limit } => (
+            CauseReason::Invalid,
+            format!("more than {limit} items: use fewer"),
+        ),
+        ValidationErrorKind::Minimum { limit } => (
+            CauseReason::Invalid,
+            format!("expected at least {limit}, found {found}"),
+        ),
+        ValidationErrorKind::Maximum { limit } => (
+            CauseReason::Invalid,
+            format!("expected at most {limit}, found {found}"),
+        ),
+        ValidationErrorKind::Format { format } => (CauseReason::Invalid, format!("{found} is no {format}")),
+        ValidationErrorKind::Pattern { pattern } => (
+            CauseReason::Invalid,
+            format!("{found} does not match '{pattern}'"),
+        ),
+        other => (
+            CauseReason::Invalid,
+            format!("{found} breaks the schema's '{}'", other.keyword()),
+        ),
     }
 }
 
 fn expected(kind: &TypeKind) -> String {
     match kind {
         TypeKind::Single(one) => format!("{} {}", article(&one.to_string()), one),
-        TypeKind::Multiple(several) => {
-            several.iter().map(|one| one.to_string()).collect::<Vec<_>>().join(" or ")
-        }
+        TypeKind::Multiple(several) => several
+            .iter()
+            .map(|one| one.to_string())
+            .collect::<Vec<_>>()
+            .join(" or "),
     }
 }
 
 fn article(word: &str) -> &'static str {
-    if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    }
 }
 
 fn type_of(value: &Value) -> &'static str {

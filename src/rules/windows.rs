@@ -34,7 +34,12 @@ fn window(path: &str, window: &Value, findings: &mut Findings) -> Option<Window>
     let window_or_empty = Window::new(from, to, &days);
     if window_or_empty.is_err() {
         let written = window["to"].as_str().unwrap_or_default();
-        findings.refuse("MUP-1", format!("{path}.to"), CauseReason::Invalid, words::EMPTY_WINDOW.about(written));
+        findings.refuse(
+            "MUP-1",
+            format!("{path}.to"),
+            CauseReason::Invalid,
+            words::EMPTY_WINDOW.about(written),
+        );
     }
     window_or_empty.ok()
 }
@@ -43,15 +48,26 @@ fn time(path: &str, field: &str, window: &Value, findings: &mut Findings) -> Opt
     let text = window.get(field)?.as_str()?;
     let time = TimeOfDay::parse(text).ok();
     if time.is_none() {
-        findings.refuse("MUP-1", format!("{path}.{field}"), CauseReason::Invalid, words::TIME_OF_DAY.about(text));
+        findings.refuse(
+            "MUP-1",
+            format!("{path}.{field}"),
+            CauseReason::Invalid,
+            words::TIME_OF_DAY.about(text),
+        );
     }
     time
 }
 
 /// The days; `None` where one of them is unknown, after each has been told.
 fn days(path: &str, window: &Value, findings: &mut Findings) -> Option<Vec<Day>> {
-    let Some(list) = window.get("days") else { return Some(Vec::new()) };
-    let texts = list.as_array()?.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?;
+    let Some(list) = window.get("days") else {
+        return Some(Vec::new());
+    };
+    let texts = list
+        .as_array()?
+        .iter()
+        .map(Value::as_str)
+        .collect::<Option<Vec<_>>>()?;
     let mut days = Vec::with_capacity(texts.len());
     for (i, text) in texts.iter().enumerate() {
         match Day::parse(text) {

@@ -70,9 +70,11 @@ impl World {
         match kind {
             Kind::ModuleSource => self.sources.get(name).cloned().map(Object::ModuleSource),
             Kind::ModuleUpdatePolicy => self.policies.get(name).cloned().map(Object::ModuleUpdatePolicy),
-            Kind::ModuleSettingsDefinition => {
-                self.definitions.get(name).cloned().map(Object::ModuleSettingsDefinition)
-            }
+            Kind::ModuleSettingsDefinition => self
+                .definitions
+                .get(name)
+                .cloned()
+                .map(Object::ModuleSettingsDefinition),
             Kind::Module => self.modules.get(name).cloned().map(Object::Module),
             Kind::ModuleConfig => self.configs.get(name).cloned().map(Object::ModuleConfig),
             Kind::ModulePullOverride => self.overrides.get(name).cloned().map(Object::ModulePullOverride),
@@ -117,9 +119,10 @@ impl World {
         let object = match kind {
             Kind::ModuleSource => self.sources.remove(name).map(Object::ModuleSource),
             Kind::ModuleUpdatePolicy => self.policies.remove(name).map(Object::ModuleUpdatePolicy),
-            Kind::ModuleSettingsDefinition => {
-                self.definitions.remove(name).map(Object::ModuleSettingsDefinition)
-            }
+            Kind::ModuleSettingsDefinition => self
+                .definitions
+                .remove(name)
+                .map(Object::ModuleSettingsDefinition),
             Kind::Module => self.modules.remove(name).map(Object::Module),
             Kind::ModuleConfig => self.configs.remove(name).map(Object::ModuleConfig),
             Kind::ModulePullOverride => self.overrides.remove(name).map(Object::ModulePullOverride),
@@ -131,7 +134,10 @@ impl World {
 
     /// The known name nearest to one that is not known (AD-3).
     pub fn nearest<K: Stored>(&self, name: &str) -> Option<&str> {
-        nearest(name, K::table(self).keys().take(NAMES_COMPARED).map(String::as_str))
+        nearest(
+            name,
+            K::table(self).keys().take(NAMES_COMPARED).map(String::as_str),
+        )
     }
 
     /// Names of the configs that name the policy.
@@ -176,7 +182,10 @@ impl World {
 
     /// Whether a module is on: its ModuleConfig says so, or says nothing and the module manager does (MC-9).
     pub fn is_on(&self, module: &str) -> bool {
-        match self.get::<ModuleConfig>(module).and_then(|config| config.spec.enabled) {
+        match self
+            .get::<ModuleConfig>(module)
+            .and_then(|config| config.spec.enabled)
+        {
             Some(enabled) => enabled,
             None => self.is_running(module),
         }
@@ -184,13 +193,18 @@ impl World {
 
     /// Whether the module manager says that the module is on.
     pub fn is_running(&self, module: &str) -> bool {
-        self.get::<Module>(module).and_then(|module| module.condition(ConditionType::EnabledByModuleManager))
+        self.get::<Module>(module)
+            .and_then(|module| module.condition(ConditionType::EnabledByModuleManager))
             == Some(ConditionStatus::True)
     }
 
     /// A setting of the platform itself, from ModuleConfig `deckhouse`.
     pub fn platform_setting(&self, key: &str) -> Option<&serde_json::Value> {
-        self.get::<ModuleConfig>(names::PLATFORM_CONFIG)?.spec.settings.as_ref()?.get(key)
+        self.get::<ModuleConfig>(names::PLATFORM_CONFIG)?
+            .spec
+            .settings
+            .as_ref()?
+            .get(key)
     }
 }
 

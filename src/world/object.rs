@@ -66,7 +66,10 @@ impl Object {
         fn read<K: Resource>(value: Value) -> Result<Arc<K>, ReadObjectError> {
             serde_json::from_value(value)
                 .map(Arc::new)
-                .map_err(|source| ReadObjectError::Shape { kind: K::KIND, source })
+                .map_err(|source| ReadObjectError::Shape {
+                    kind: K::KIND,
+                    source,
+                })
         }
         let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
         let kind = Kind::from_name(kind).ok_or_else(|| ReadObjectError::UnknownKind(kind.to_owned()))?;

@@ -17,7 +17,10 @@ pub type Reading<'a> = RwLockReadGuard<'a, World>;
 impl Shared {
     /// Shares a world.
     pub fn new(world: World) -> Self {
-        Self { world: RwLock::new(world), changes: watch::Sender::new(0) }
+        Self {
+            world: RwLock::new(world),
+            changes: watch::Sender::new(0),
+        }
     }
 
     /// Looks at the world as it is now.
