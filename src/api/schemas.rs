@@ -6,7 +6,8 @@ use super::{
     ModuleSettingsDefinitionSpec, ModuleSourceSpec, ModuleSourceStatus, ModuleStatus, ModuleUpdatePolicySpec,
     ModuleUpdatePolicySpecV1alpha1, defaults,
 };
-use kube_core::schema::{OptionalEnum, StructuralSchemaRewriter};
+use kube_core::schema::StructuralSchemaRewriter;
+use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -70,11 +71,27 @@ fn schema_of<T: JsonSchema>() -> Value {
             settings.inline_subschemas = true;
             settings.meta_schema = None;
         })
-        .with_transform(OptionalEnum)
+        .with_transform(RecursiveTransform(unwrap_optional))
         .with_transform(StructuralSchemaRewriter);
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     tidy(&mut schema, true);
     schema
+}
+
+/// An optional field is, to schemars, either its type or null: put the type in its place, under the field's own
+/// description.
+fn unwrap_optional(schema: &mut schemars::Schema) {
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
+    let inner = match object.get("anyOf").and_then(Value::as_array).map(Vec::as_slice) {
+        Some([Value::Object(inner), null]) if null.get("enum") == Some(&json!([null])) => inner.clone(),
+        _ => return,
+    };
+    object.remove("anyOf");
+    for (key, value) in inner {
+        object.entry(key).or_insert(value);
+    }
 }
 
 /// Takes out what API servers do not know or what says nothing: titles, unsigned formats, and `nullable`, since an
