@@ -88,6 +88,11 @@ impl Activity {
         }
     }
 
+    /// Whether this is an HTTP/1.1 connection that never sent anything.
+    pub(super) fn awaits_first(&self) -> bool {
+        self.one_at_a_time && self.state().fresh
+    }
+
     fn received(&self) {
         let mut state = self.state();
         state.fresh = false;

@@ -84,7 +84,11 @@ where
             () = look.as_mut() => {}
             () = shared.drain.stopped(), if stopping.is_none() => {
                 stopping = Some(Instant::now());
-                connection.as_mut().graceful_shutdown();
+                // hyper would close a connection that has not sent anything yet, with its first request on the way.
+                // It gets a moment (see `Activity`), and the answer closes it.
+                if !activity.awaits_first() {
+                    connection.as_mut().graceful_shutdown();
+                }
             }
         }
         match activity.step(Instant::now(), &shared.limits, stopping) {
