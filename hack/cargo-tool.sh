@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Prints the path of a program from crates.io, building it into the cache the first time.
+#   hack/cargo-tool.sh cargo-deny VERSION
+set -euo pipefail
+# shellcheck source=hack/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+crate=$1 version=$2
+
+# Half the build time of such a tool is optimisation, often link-time, that a few seconds of use never earn back.
+build() {
+  CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+    CARGO_PROFILE_RELEASE_DEBUG=false CARGO_TARGET_DIR=$1/target \
+    nice cargo install --quiet --locked --root "$1" "$crate@$version" >&2
+  rm -rf "$1/target"
+}
+
+cached "$crate-$version" build
+echo "$cache/$crate-$version/bin/$crate"
