@@ -15,9 +15,13 @@ done
 have apt-get || die "these programs are missing and this is not Debian, install them in your system's way: ${packages[*]}"
 [[ $(id -u) == 0 ]] || die "missing packages, run: sudo apt-get install --no-install-recommends ${packages[*]}"
 
-say "installing ${packages[*]}"
+say "installing Debian packages: ${packages[*]}"
 export DEBIAN_FRONTEND=noninteractive
 # Another apt-get on the machine holds the lock for a moment: wait instead of failing.
-apt=(apt-get -qq -o DPkg::Lock::Timeout=300)
-"${apt[@]}" update
-"${apt[@]}" install -y --no-install-recommends "${packages[@]}" </dev/null >&2
+apt=(apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "${packages[@]}"; } </dev/null >"$log" 2>&1; then
+  cat "$log" >&2
+  die "apt-get could not install ${packages[*]}"
+fi
