@@ -10,7 +10,10 @@ fn a_control_plane_answers_kubectl() {
 
     let version = plane.kubectl(&["version", "-o", "json"]);
     let version: serde_json::Value = serde_json::from_str(&version.stdout).unwrap();
-    assert_eq!(version["serverVersion"]["gitVersion"], version["clientVersion"]["gitVersion"]);
+    assert_eq!(
+        version["serverVersion"]["gitVersion"],
+        version["clientVersion"]["gitVersion"]
+    );
 }
 
 #[test]
@@ -18,7 +21,12 @@ fn a_control_plane_keeps_its_objects_and_its_port_over_a_restart() {
     let plane = ControlPlane::start();
     let object = "{apiVersion: v1, kind: ConfigMap, metadata: {name: kept, namespace: default}}";
     let made = plane.kubectl_with(&["apply", "-f", "-"], object);
-    assert_eq!((made.code, made.stdout.as_str()), (0, "configmap/kept created\n"), "{}", made.stderr);
+    assert_eq!(
+        (made.code, made.stdout.as_str()),
+        (0, "configmap/kept created\n"),
+        "{}",
+        made.stderr
+    );
 
     plane.stop_api_server();
     let gone = plane.kubectl(&["get", "configmap", "kept"]);
@@ -27,7 +35,12 @@ fn a_control_plane_keeps_its_objects_and_its_port_over_a_restart() {
 
     plane.start_api_server();
     let again = plane.kubectl_with(&["apply", "-f", "-"], object);
-    assert_eq!((again.code, again.stdout.as_str()), (0, "configmap/kept unchanged\n"), "{}", again.stderr);
+    assert_eq!(
+        (again.code, again.stdout.as_str()),
+        (0, "configmap/kept unchanged\n"),
+        "{}",
+        again.stderr
+    );
 }
 
 #[test]
@@ -44,7 +57,11 @@ fn the_audit_log_names_each_request_with_its_author() {
     let token = format!("--token={}", token.stdout.trim());
     let own = ["--kubeconfig=/dev/null", &server, &ca, &token];
     let refused = plane.kubectl(&[&own[..], &["get", "secrets"]].concat());
-    assert!(refused.stderr.contains("system:serviceaccount:default:audited"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("system:serviceaccount:default:audited"),
+        "{}",
+        refused.stderr
+    );
 
     let requests = plane.audit();
     let refusal = requests

@@ -18,11 +18,15 @@ pub(crate) struct KeyFiles {
 impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "test authority");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "test authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("a P-256 key");
-        Self { issuer: CertifiedIssuer::self_signed(params, key).expect("a CA certificate") }
+        Self {
+            issuer: CertifiedIssuer::self_signed(params, key).expect("a CA certificate"),
+        }
     }
 
     /// The authority's own certificate, in PEM: what clients trust.

@@ -81,14 +81,27 @@ impl ControlPlane {
                 .arg(format!("--listen-client-urls=http://{}", etcd_port.address()))
                 .arg(format!("--advertise-client-urls=http://{}", etcd_port.address()))
                 .arg(format!("--listen-peer-urls=http://{}", peer_port.address()))
-                .arg(format!("--initial-advertise-peer-urls=http://{}", peer_port.address()))
-                .arg(format!("--initial-cluster=default=http://{}", peer_port.address()))
+                .arg(format!(
+                    "--initial-advertise-peer-urls=http://{}",
+                    peer_port.address()
+                ))
+                .arg(format!(
+                    "--initial-cluster=default=http://{}",
+                    peer_port.address()
+                ))
                 // What survives a power cut is of no interest here, and the disk is shared.
                 .args(["--unsafe-no-fsync", "--socket-reuse-port", "--log-level=warn"]),
             &folder.join("etcd.log"),
             Some(&folder),
         );
-        let plane = Self { api_server: Mutex::default(), _etcd: etcd, _turn: turn, etcd_port, port, folder };
+        let plane = Self {
+            api_server: Mutex::default(),
+            _etcd: etcd,
+            _turn: turn,
+            etcd_port,
+            port,
+            folder,
+        };
         plane.start_api_server();
         plane
     }
@@ -115,7 +128,9 @@ impl ControlPlane {
 
     fn api_server(&self) -> MutexGuard<'_, Option<Process>> {
         // A test that panicked while it held this has failed already; the others may go on.
-        self.api_server.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.api_server
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn api_server_process(&self) -> Process {
@@ -133,8 +148,14 @@ impl ControlPlane {
                 .arg(format!("--token-auth-file={}", file("tokens.csv")))
                 .arg("--authorization-mode=RBAC")
                 .arg("--service-account-issuer=https://kubernetes.default.svc")
-                .arg(format!("--service-account-key-file={}", file("service-accounts.pub")))
-                .arg(format!("--service-account-signing-key-file={}", file("service-accounts.key")))
+                .arg(format!(
+                    "--service-account-key-file={}",
+                    file("service-accounts.pub")
+                ))
+                .arg(format!(
+                    "--service-account-signing-key-file={}",
+                    file("service-accounts.key")
+                ))
                 .arg("--service-cluster-ip-range=10.0.0.0/24")
                 // It wants a token volume in every Pod, from a controller that does not run here.
                 .arg("--disable-admission-plugins=ServiceAccount")
@@ -189,7 +210,9 @@ impl ControlPlane {
     /// The requests that were answered so far, oldest first: `audit.k8s.io/v1` Events, metadata only.
     pub(crate) fn audit(&self) -> Vec<Value> {
         let log = std::fs::read_to_string(self.folder.join("audit.log")).unwrap_or_default();
-        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        log.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 }
 
@@ -202,7 +225,10 @@ fn write_files(folder: &Path, port: &Port) {
     let accounts = KeyPair::generate().expect("a P-256 key");
     write("service-accounts.key", accounts.serialize_pem());
     write("service-accounts.pub", accounts.public_key_pem());
-    write("tokens.csv", format!("{ADMIN_TOKEN},admin,admin,\"system:masters\"\n"));
+    write(
+        "tokens.csv",
+        format!("{ADMIN_TOKEN},admin,admin,\"system:masters\"\n"),
+    );
     write("audit-policy.yaml", AUDIT_POLICY.to_owned());
     write(
         "kubeconfig",

@@ -35,8 +35,15 @@ fn located(name: &str) -> PathBuf {
 
 fn ask() -> HashMap<String, PathBuf> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("hack/parts.sh");
-    let output = Command::new(script).arg("paths").output().expect("hack/parts.sh runs");
-    assert!(output.status.success(), "hack/parts.sh paths: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(script)
+        .arg("paths")
+        .output()
+        .expect("hack/parts.sh runs");
+    assert!(
+        output.status.success(),
+        "hack/parts.sh paths: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout)
         .expect("paths are UTF-8")
         .lines()

@@ -16,9 +16,14 @@ impl Port {
     pub(crate) fn reserve() -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_reuseport(true).expect("SO_REUSEPORT");
-        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free loopback port");
+        socket
+            .bind((Ipv4Addr::LOCALHOST, 0).into())
+            .expect("a free loopback port");
         let address = socket.local_addr().expect("the address just bound");
-        Self { _reserved: socket, address }
+        Self {
+            _reserved: socket,
+            address,
+        }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -55,7 +55,9 @@ impl Process {
             .expect("bash and setpriv are there");
 
         let mut lines = BufReader::new(keeper.stdout.take().expect("piped")).lines();
-        let pid = number(&mut lines).and_then(Pid::from_raw).expect("the keeper prints the process id");
+        let pid = number(&mut lines)
+            .and_then(Pid::from_raw)
+            .expect("the keeper prints the process id");
         let exit = Arc::new(Exit::default());
         std::thread::spawn({
             let exit = Arc::clone(&exit);
@@ -64,7 +66,13 @@ impl Process {
                 exit.known.notify_all();
             }
         });
-        Self { alive: keeper.stdin.take(), keeper, pid, exit, log: log.to_owned() }
+        Self {
+            alive: keeper.stdin.take(),
+            keeper,
+            pid,
+            exit,
+            log: log.to_owned(),
+        }
     }
 
     /// Sends a signal; nothing happens when the program has ended already.
@@ -82,7 +90,11 @@ impl Process {
     /// Waits for the program to end by itself, or after a signal.
     pub(crate) fn wait(&self, limit: Duration) -> i32 {
         let code = self.exit.code.lock().unwrap();
-        let (code, _) = self.exit.known.wait_timeout_while(code, limit, |code| code.is_none()).unwrap();
+        let (code, _) = self
+            .exit
+            .known
+            .wait_timeout_while(code, limit, |code| code.is_none())
+            .unwrap();
         code.unwrap_or_else(|| panic!("still running after {limit:?}\n{}", self.log_tail()))
     }
 
@@ -97,7 +109,11 @@ impl Process {
             if let Some(code) = self.exit_code() {
                 panic!("exited with {code} before {what}\n{}", self.log_tail());
             }
-            assert!(began.elapsed() < limit, "not within {limit:?}: {what}\n{}", self.log_tail());
+            assert!(
+                began.elapsed() < limit,
+                "not within {limit:?}: {what}\n{}",
+                self.log_tail()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -153,7 +169,11 @@ mod tests {
     #[test]
     fn a_folder_given_to_a_program_goes_with_it() {
         let folder = tempfile::tempdir().unwrap().keep();
-        let process = Process::start(Command::new("sleep").arg("60"), &folder.join("log"), Some(&folder));
+        let process = Process::start(
+            Command::new("sleep").arg("60"),
+            &folder.join("log"),
+            Some(&folder),
+        );
         assert!(folder.exists());
         drop(process);
         assert!(!folder.exists());
@@ -163,7 +183,9 @@ mod tests {
     fn a_program_hears_the_signals_it_is_sent_and_its_exit_code_is_told() {
         let (process, _folder) =
             sleeper("trap 'exit 7' INT; echo ready; while true; do read -rt 0.05 <> <(:); done");
-        process.until("the trap", Duration::from_secs(10), || process.log().contains("ready").then_some(()));
+        process.until("the trap", Duration::from_secs(10), || {
+            process.log().contains("ready").then_some(())
+        });
         assert_eq!(process.exit_code(), None);
         process.signal(Signal::INT);
         assert_eq!(process.wait(Duration::from_secs(10)), 7);
