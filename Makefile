@@ -21,8 +21,7 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name words; do printf '  %-10s %s\n' "$$name" "$$words"; done
 
 run: ## build and serve the example world on this machine, no cluster needed
-	cargo build
-	cargo run --quiet -- serve --standalone manifests/examples
+	cargo run -- serve --standalone manifests/examples
 
 test: deps ## every test, against real API servers and registries; installs what they need
 	cargo test --locked --doc

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs Debian packages, each only when the command that it is wanted for is not there.
-#   hack/debian.sh COMMAND[=PACKAGE]...
+# Installs Debian packages, each only when the command, or the file with its full path, that it is wanted for is missing.
+#   hack/debian.sh COMMAND-OR-FILE[=PACKAGE]...
 # Needs root for what is missing; without root it names the packages and stops.
 set -euo pipefail
 # shellcheck source=hack/lib.sh
@@ -8,7 +8,7 @@ source "$(dirname "$0")/lib.sh"
 
 packages=()
 for wanted; do
-  have "${wanted%%=*}" || packages+=("${wanted#*=}")
+  have "${wanted%%=*}" || [[ -f ${wanted%%=*} ]] || packages+=("${wanted#*=}")
 done
 ((${#packages[@]})) || exit 0
 

@@ -21,7 +21,10 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 created=$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)
 
-"$root"/hack/debian.sh musl-gcc=musl-tools umoci
+# The certificate authorities of the world, for registries that have no `ca` of their own.
+roots=/etc/ssl/certs/ca-certificates.crt
+
+"$root"/hack/debian.sh musl-gcc=musl-tools umoci "$roots=ca-certificates"
 if have rustup; then
   rustup target add "$triple" >&2
 fi
@@ -36,9 +39,6 @@ draft=$(mktemp -d)
 trap 'rm -rf "$draft"' EXIT
 image=$draft/layout:$version
 
-# The certificate authorities of the world, for registries that have no `ca` of their own.
-roots=/etc/ssl/certs/ca-certificates.crt
-[[ -f $roots ]] || "$root"/hack/debian.sh no-such-command=ca-certificates
 install -m 755 "$binary" "$draft/hatchway"
 install -m 644 "$roots" "$draft/ca-certificates.crt"
 touch -d "@$epoch" "$draft/hatchway" "$draft/ca-certificates.crt"

@@ -38,8 +38,13 @@ cached() {
   [[ -d $cache/$entry ]] && return 0
   mkdir -p "$cache"
   (
-    flock 9
+    if ! flock -n 9; then
+      say "waiting for $entry, which another process is making"
+      flock 9
+    fi
     [[ -d $cache/$entry ]] && exit 0
+    # What a maker that was killed left behind; nobody else drafts while the lock is ours.
+    rm -rf "$cache/$entry".??????
     draft=$(mktemp -d "$cache/$entry.XXXXXX")
     trap 'rm -rf "$draft"' EXIT
     say "making $entry"
