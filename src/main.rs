@@ -1,3 +1,10 @@
 //! The `hatchway` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        Some(hatchway::conversion::SUBCOMMAND) => hatchway::conversion::child::run(),
+        _ => ExitCode::SUCCESS,
+    }
+}

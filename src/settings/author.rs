@@ -36,25 +36,39 @@ pub enum AuthorError {
 /// version. Only the latest version has a schema; every version with a conversion is listed.
 pub fn author(config_values: &Value, conversions: &[Conversion]) -> Result<Value, AuthorError> {
     let Value::Object(schema) = config_values else {
-        return Err(AuthorError::Schema("expected an object, the schema of the settings".to_owned()));
+        return Err(AuthorError::Schema(
+            "expected an object, the schema of the settings".to_owned(),
+        ));
     };
     let latest = match schema.get("x-config-version") {
         None => 1,
         Some(version) => positive(version).ok_or_else(|| {
-            AuthorError::Schema(format!("x-config-version must be a whole number from 1, not {version}"))
+            AuthorError::Schema(format!(
+                "x-config-version must be a whole number from 1, not {version}"
+            ))
         })?,
     };
     let mut steps: BTreeMap<u32, Value> = BTreeMap::new();
     for conversion in conversions {
-        let (version, step) = read(conversion, latest)
-            .map_err(|message| AuthorError::Conversion { file: conversion.file.clone(), message })?;
+        let (version, step) = read(conversion, latest).map_err(|message| AuthorError::Conversion {
+            file: conversion.file.clone(),
+            message,
+        })?;
         if steps.insert(version, step).is_some() {
             let message = format!("version {version} has another conversion already");
-            return Err(AuthorError::Conversion { file: conversion.file.clone(), message });
+            return Err(AuthorError::Conversion {
+                file: conversion.file.clone(),
+                message,
+            });
         }
     }
     let mut versions = Vec::new();
-    for number in steps.keys().copied().chain([latest]).collect::<std::collections::BTreeSet<_>>() {
+    for number in steps
+        .keys()
+        .copied()
+        .chain([latest])
+        .collect::<std::collections::BTreeSet<_>>()
+    {
         let mut version = Map::new();
         version.insert("name".to_owned(), json!(number.to_string()));
         if number == latest {
@@ -86,7 +100,9 @@ fn read(conversion: &Conversion, latest: u32) -> Result<(u32, Value), String> {
         return Err(format!("version is {version}, but the file's name says {named}"));
     }
     if version > latest {
-        return Err(format!("leads to version {version}, but x-config-version of config-values.yaml is {latest}"));
+        return Err(format!(
+            "leads to version {version}, but x-config-version of config-values.yaml is {latest}"
+        ));
     }
     let filters = match content.get("conversions") {
         Some(Value::Array(filters)) if !filters.is_empty() && filters.iter().all(Value::is_string) => filters,
@@ -108,7 +124,18 @@ fn read(conversion: &Conversion, latest: u32) -> Result<(u32, Value), String> {
 }
 
 fn positive(value: &Value) -> Option<u32> {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and small")]
-    let whole = value.as_u64().or_else(|| value.as_f64().filter(|f| f.fract() == 0.0 && *f > 0.0).map(|f| f as u64));
-    whole.and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0)
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be whole and small"
+    )]
+    let whole = value.as_u64().or_else(|| {
+        value
+            .as_f64()
+            .filter(|f| f.fract() == 0.0 && *f > 0.0)
+            .map(|f| f as u64)
+    });
+    whole
+        .and_then(|number| u32::try_from(number).ok())
+        .filter(|number| *number > 0)
 }

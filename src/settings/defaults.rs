@@ -23,7 +23,9 @@ pub(super) fn fill(value: &mut Value, node: &Node) {
                     }
                 }
             }
-            object.retain(|key, value| !value.is_null() || node.child(key).is_none_or(|child| !child.refuses_null()));
+            object.retain(|key, value| {
+                !value.is_null() || node.child(key).is_none_or(|child| !child.refuses_null())
+            });
             for (key, child) in &node.properties {
                 if let Some(default) = &child.default
                     && !object.contains_key(key)

@@ -87,14 +87,24 @@ impl Definition {
         }
         versions.dedup_by_key(|version| version.number);
 
-        let compiled = versions.last().and_then(|latest| compile_schema(latest, &mut problems));
+        let compiled = versions
+            .last()
+            .and_then(|latest| compile_schema(latest, &mut problems));
         let convertible = check_conversions(&versions, &mut problems);
         let mut sensitive_names = BTreeSet::new();
         let mut loops = false;
         if let Some(compiled) = &compiled {
             collect(&compiled.root, &mut sensitive_names, &mut loops);
         }
-        Self { digest: digest(&versions), versions, compiled, problems, convertible, loops, sensitive_names }
+        Self {
+            digest: digest(&versions),
+            versions,
+            compiled,
+            problems,
+            convertible,
+            loops,
+            sensitive_names,
+        }
     }
 
     /// Compiles the `spec` of a ModuleSettingsDefinition. Entries that cannot be read are among the problems.
@@ -147,7 +157,11 @@ impl Definition {
             if listed.conversions.is_empty() {
                 return PathFrom::None;
             }
-            steps.push(Step { from, to: listed.number, filters: &listed.conversions });
+            steps.push(Step {
+                from,
+                to: listed.number,
+                filters: &listed.conversions,
+            });
             from = listed.number;
         }
         PathFrom::Steps(steps)
@@ -156,7 +170,11 @@ impl Definition {
     /// Whether judging these settings is worth a thread of its own rather than the one that serves requests.
     /// Either way it ends in time: rules are cut off by their own clock.
     pub fn is_heavy(&self, settings: &Value) -> bool {
-        let limit = if self.loops { HEAVY_VALUES_IN_LOOPS } else { HEAVY_VALUES };
+        let limit = if self.loops {
+            HEAVY_VALUES_IN_LOOPS
+        } else {
+            HEAVY_VALUES
+        };
         let mut left = limit;
         !count_down(settings, &mut left)
     }
@@ -227,7 +245,12 @@ impl Compiled {
             judgement.violations.truncate(MAX_VIOLATIONS);
             judgement.more = true;
         }
-        debug_assert!(judgement.violations.iter().all(|violation| violation.source == Source::Schema));
+        debug_assert!(
+            judgement
+                .violations
+                .iter()
+                .all(|violation| violation.source == Source::Schema)
+        );
         blocked
     }
 }
@@ -236,14 +259,25 @@ fn compile_schema(latest: &SchemaVersion, problems: &mut Vec<LoadProblem>) -> Op
     let path = format!("versions[{}].schema", latest.number);
     if latest.schema.is_null() {
         let message = "the latest version has no schema".to_owned();
-        problems.push(LoadProblem { path, message, kind: ProblemKind::Schema });
+        problems.push(LoadProblem {
+            path,
+            message,
+            kind: ProblemKind::Schema,
+        });
         return None;
     }
     let normalised = schema::normalise(&latest.schema, &path, problems)?;
     match keywords::build(&normalised.draft7, normalised.patterns) {
-        Ok(validator) => Some(Compiled { validator, root: normalised.root }),
+        Ok(validator) => Some(Compiled {
+            validator,
+            root: normalised.root,
+        }),
         Err(message) => {
-            problems.push(LoadProblem { path, message, kind: ProblemKind::Schema });
+            problems.push(LoadProblem {
+                path,
+                message,
+                kind: ProblemKind::Schema,
+            });
             None
         }
     }
@@ -280,7 +314,11 @@ fn digest(versions: &[SchemaVersion]) -> String {
             hasher.update(filter);
         }
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn collect(node: &Node, sensitive: &mut BTreeSet<String>, loops: &mut bool) {
@@ -290,7 +328,10 @@ fn collect(node: &Node, sensitive: &mut BTreeSet<String>, loops: &mut bool) {
             sensitive.insert(key.clone());
         }
     }
-    for child in node.children().filter(|child| child.rules_below || child.sensitive_below) {
+    for child in node
+        .children()
+        .filter(|child| child.rules_below || child.sensitive_below)
+    {
         collect(child, sensitive, loops);
     }
 }

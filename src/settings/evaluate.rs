@@ -25,7 +25,15 @@ pub(super) fn run(
     if !root.rules_below {
         return;
     }
-    let mut walk = Walk { root, settings, old, deadline, spent: HashMap::new(), over: BTreeSet::new(), judgement };
+    let mut walk = Walk {
+        root,
+        settings,
+        old,
+        deadline,
+        spent: HashMap::new(),
+        over: BTreeSet::new(),
+        judgement,
+    };
     walk.visit(root, settings, old, &FieldPath::default());
     runtime::set_deadline(None);
 }
@@ -61,7 +69,9 @@ impl Walk<'_> {
                 }
             }
             Value::Array(items) => {
-                let Some(below) = node.items.as_deref().filter(|below| below.rules_below) else { return };
+                let Some(below) = node.items.as_deref().filter(|below| below.rules_below) else {
+                    return;
+                };
                 let before = OldItems::of(node, old);
                 for (index, item) in items.iter().enumerate() {
                     self.visit(below, item, before.of_item(node, item), &path.index(index));
@@ -109,13 +119,16 @@ impl Walk<'_> {
             Outcome::OutOfTime => {
                 if self.over.insert(std::ptr::from_ref(rule)) {
                     let path = path.clone().into_string();
-                    self.judgement.skipped.push(SkippedRule { path, rule: rule.source.clone() });
+                    self.judgement.skipped.push(SkippedRule {
+                        path,
+                        rule: rule.source.clone(),
+                    });
                 }
                 return;
             }
-            Outcome::Broken { fixed, computed } => {
-                computed.filter(|text| !self.quotes_a_secret(text)).unwrap_or(fixed)
-            }
+            Outcome::Broken { fixed, computed } => computed
+                .filter(|text| !self.quotes_a_secret(text))
+                .unwrap_or(fixed),
             Outcome::Error(text) if self.quotes_a_secret(&text) => format!("rule \"{}\" failed", rule.source),
             Outcome::Error(text) => text,
         };
@@ -123,9 +136,16 @@ impl Walk<'_> {
             self.judgement.more = true;
             return;
         }
-        let path = rule.field_path.as_deref().map_or_else(|| path.clone(), |below| path.join(below));
-        let violation =
-            Violation { path: path.into_string(), reason: Reason::Invalid, message, source: Source::Rule };
+        let path = rule
+            .field_path
+            .as_deref()
+            .map_or_else(|| path.clone(), |below| path.join(below));
+        let violation = Violation {
+            path: path.into_string(),
+            reason: Reason::Invalid,
+            message,
+            source: Source::Rule,
+        };
         if !self.judgement.violations.contains(&violation) {
             self.judgement.violations.push(violation);
         }
@@ -133,7 +153,9 @@ impl Walk<'_> {
 
     fn quotes_a_secret(&self, text: &str) -> bool {
         secrets::quoted_in(text, self.settings, Some(self.root))
-            || self.old.is_some_and(|old| secrets::quoted_in(text, old, Some(self.root)))
+            || self
+                .old
+                .is_some_and(|old| secrets::quoted_in(text, old, Some(self.root)))
     }
 }
 
@@ -142,8 +164,16 @@ struct OldItems<'a>(HashMap<Vec<String>, &'a Value>);
 
 impl<'a> OldItems<'a> {
     fn of(node: &Node, old: Option<&'a Value>) -> Self {
-        let items = old.and_then(Value::as_array).filter(|_| !node.list_keys.is_empty());
-        Self(items.into_iter().flatten().map(|item| (keys(node, item), item)).collect())
+        let items = old
+            .and_then(Value::as_array)
+            .filter(|_| !node.list_keys.is_empty());
+        Self(
+            items
+                .into_iter()
+                .flatten()
+                .map(|item| (keys(node, item), item))
+                .collect(),
+        )
     }
 
     fn of_item(&self, node: &Node, item: &Value) -> Option<&'a Value> {
@@ -155,5 +185,8 @@ impl<'a> OldItems<'a> {
 }
 
 fn keys(node: &Node, item: &Value) -> Vec<String> {
-    node.list_keys.iter().map(|key| item.get(key).unwrap_or(&Value::Null).to_string()).collect()
+    node.list_keys
+        .iter()
+        .map(|key| item.get(key).unwrap_or(&Value::Null).to_string())
+        .collect()
 }

@@ -10,8 +10,17 @@ use jaq_json::Val;
 /// What filters cannot call: the process's environment, its end, its streams, the clock and its time zone.
 /// `input` and `inputs` are not in the list because nothing defines them here.
 const FORBIDDEN: [&str; 11] = [
-    "env", "halt", "halt_error", "now", "localtime", "strflocaltime", "debug", "debug_empty", "stderr",
-    "stderr_empty", "input_line_number",
+    "env",
+    "halt",
+    "halt_error",
+    "now",
+    "localtime",
+    "strflocaltime",
+    "debug",
+    "debug_empty",
+    "stderr",
+    "stderr_empty",
+    "input_line_number",
 ];
 /// Bytes of one filter.
 const MAX_FILTER: usize = 256 * 1024;
@@ -34,9 +43,13 @@ pub fn compile_filter(code: &str) -> Result<Filter, String> {
         .chain(jaq_json::funs())
         .filter(|(name, _, _)| !FORBIDDEN.contains(name));
     let arena = Arena::default();
-    let modules = Loader::new(defs).load(&arena, File { code, path: () }).map_err(|errors| load_words(&errors))?;
-    let filter =
-        jaq_core::Compiler::default().with_funs(funs).compile(modules).map_err(|errors| compile_words(&errors))?;
+    let modules = Loader::new(defs)
+        .load(&arena, File { code, path: () })
+        .map_err(|errors| load_words(&errors))?;
+    let filter = jaq_core::Compiler::default()
+        .with_funs(funs)
+        .compile(modules)
+        .map_err(|errors| compile_words(&errors))?;
     Ok(Filter(filter))
 }
 
@@ -56,7 +69,9 @@ impl Filter {
 }
 
 fn load_words(errors: &load::Errors<&str, ()>) -> String {
-    let Some((file, error)) = errors.first() else { return "it cannot be read".to_owned() };
+    let Some((file, error)) = errors.first() else {
+        return "it cannot be read".to_owned();
+    };
     match error {
         load::Error::Io(imports) => {
             let name = imports.first().map_or("", |(name, _)| *name);
@@ -113,9 +128,17 @@ mod tests {
             ("with_entries(.key |= ascii_downcase)", r#"{"A":1}"#, r#"{"a":1}"#),
             (".v |= tostring", r#"{"v":1}"#, r#"{"v":"1"}"#),
             ("delpaths([[\"a\",\"b\"]])", r#"{"a":{"b":1}}"#, r#"{"a":{}}"#),
-            ("walk(if type == \"string\" then ltrimstr(\"x\") else . end)", r#"{"a":"xy"}"#, r#"{"a":"y"}"#),
+            (
+                "walk(if type == \"string\" then ltrimstr(\"x\") else . end)",
+                r#"{"a":"xy"}"#,
+                r#"{"a":"y"}"#,
+            ),
             ("to_entries | from_entries", r#"{"a":1}"#, r#"{"a":1}"#),
-            (".a |= (capture(\"(?<n>[0-9]+)\").n | tonumber)", r#"{"a":"v12"}"#, r#"{"a":12}"#),
+            (
+                ".a |= (capture(\"(?<n>[0-9]+)\").n | tonumber)",
+                r#"{"a":"v12"}"#,
+                r#"{"a":12}"#,
+            ),
         ];
         for (code, input, output) in table {
             assert_eq!(run(code, input).unwrap().as_deref(), Some(output), "{code}");
@@ -127,9 +150,26 @@ mod tests {
     #[test]
     fn takes_away_what_reaches_outside() {
         for code in [
-            "env", "$ENV", "halt", "halt(3)", "halt_error", "halt_error(1)", "now", "input", "inputs", "debug",
-            "debug(1)", "stderr", "localtime", "input_filename", "import \"a\" as a; .", "include \"a\"; .",
-            "$__prog_args", "input_line_number", "strflocaltime(\"%H\")", "todate | now",
+            "env",
+            "$ENV",
+            "halt",
+            "halt(3)",
+            "halt_error",
+            "halt_error(1)",
+            "now",
+            "input",
+            "inputs",
+            "debug",
+            "debug(1)",
+            "stderr",
+            "localtime",
+            "input_filename",
+            "import \"a\" as a; .",
+            "include \"a\"; .",
+            "$__prog_args",
+            "input_line_number",
+            "strflocaltime(\"%H\")",
+            "todate | now",
         ] {
             assert!(compile_filter(code).is_err(), "{code}");
         }
@@ -137,7 +177,10 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong_with_a_filter() {
-        assert_eq!(compile_filter("nonsense").err().unwrap(), "undefined filter \"nonsense\"");
+        assert_eq!(
+            compile_filter("nonsense").err().unwrap(),
+            "undefined filter \"nonsense\""
+        );
         assert!(compile_filter(".a |").err().unwrap().contains("at the end"));
         assert!(compile_filter("(.a").is_err());
         assert!(compile_filter(&"[".repeat(300_000)).is_err());

@@ -18,22 +18,32 @@ pub(super) fn build(draft7: &Value, patterns: HashMap<String, Regex>) -> Result<
         .with_draft(Draft::Draft7)
         .offline()
         .should_validate_formats(false)
-        .with_keyword(PATTERN, move |_: &Map<String, Value>, value: &Value, _: Location| {
-            let text = value.as_str().unwrap_or_default().to_owned();
-            let regex = patterns.get(&text).cloned();
-            Ok(Box::new(PatternKeyword { text, regex }) as Box<dyn for<'i> Keyword<'i>>)
-        })
+        .with_keyword(
+            PATTERN,
+            move |_: &Map<String, Value>, value: &Value, _: Location| {
+                let text = value.as_str().unwrap_or_default().to_owned();
+                let regex = patterns.get(&text).cloned();
+                Ok(Box::new(PatternKeyword { text, regex }) as Box<dyn for<'i> Keyword<'i>>)
+            },
+        )
         .with_keyword(FORMAT, |_: &Map<String, Value>, value: &Value, _: Location| {
             let name = value["name"].as_str().unwrap_or_default().to_owned();
-            Ok(Box::new(FormatKeyword { name, format: named(value) }) as Box<dyn for<'i> Keyword<'i>>)
+            Ok(Box::new(FormatKeyword {
+                name,
+                format: named(value),
+            }) as Box<dyn for<'i> Keyword<'i>>)
         })
         .build(draft7)
         .map_err(|error| format!("the schema does not compile at \"{}\"", error.instance_path()))
 }
 
 fn named(value: &Value) -> Option<Format> {
-    let types: Vec<String> =
-        value["types"].as_array()?.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let types: Vec<String> = value["types"]
+        .as_array()?
+        .iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
     Format::named(value["name"].as_str()?, &types)
 }
 
@@ -46,7 +56,11 @@ struct PatternKeyword {
 
 impl<'i> Keyword<'i> for PatternKeyword {
     fn validate(&self, instance: &'i Value) -> Result<(), ValidationError<'i>> {
-        if self.is_valid(instance) { Ok(()) } else { Err(ValidationError::custom(self.text.as_str())) }
+        if self.is_valid(instance) {
+            Ok(())
+        } else {
+            Err(ValidationError::custom(self.text.as_str()))
+        }
     }
 
     fn is_valid(&self, instance: &'i Value) -> bool {
@@ -64,7 +78,11 @@ struct FormatKeyword {
 
 impl<'i> Keyword<'i> for FormatKeyword {
     fn validate(&self, instance: &'i Value) -> Result<(), ValidationError<'i>> {
-        if self.is_valid(instance) { Ok(()) } else { Err(ValidationError::custom(self.name.as_str())) }
+        if self.is_valid(instance) {
+            Ok(())
+        } else {
+            Err(ValidationError::custom(self.name.as_str()))
+        }
     }
 
     fn is_valid(&self, instance: &'i Value) -> bool {

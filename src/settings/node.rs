@@ -72,6 +72,9 @@ impl Node {
 
     /// All direct children.
     pub(super) fn children(&self) -> impl Iterator<Item = &Node> {
-        self.properties.values().chain(self.additional.as_deref()).chain(self.items.as_deref())
+        self.properties
+            .values()
+            .chain(self.additional.as_deref())
+            .chain(self.items.as_deref())
     }
 }

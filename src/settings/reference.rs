@@ -7,10 +7,14 @@ use serde_json::Value;
 /// What a `$ref` points at, or why it cannot be followed.
 pub(super) fn resolve<'a>(document: &'a Value, reference: &str) -> Result<&'a Value, String> {
     let Some(pointer) = reference.strip_prefix('#') else {
-        return Err(format!("$ref \"{reference}\" leaves the document, only \"#/…\" is followed"));
+        return Err(format!(
+            "$ref \"{reference}\" leaves the document, only \"#/…\" is followed"
+        ));
     };
     let pointer = percent_decoded(pointer);
-    document.pointer(&pointer).ok_or_else(|| format!("$ref \"{reference}\" points at nothing"))
+    document
+        .pointer(&pointer)
+        .ok_or_else(|| format!("$ref \"{reference}\" points at nothing"))
 }
 
 /// JSON pointers in fragments may be percent-encoded; what is no valid encoding stands for itself.

@@ -64,10 +64,20 @@ pub(super) fn expired() -> bool {
 /// Whether a function of this name can be called.
 pub(super) fn has_function(name: &str) -> bool {
     let (target, func_name) = match name.split_once('.') {
-        Some((prefix, rest)) => (Some(Box::new(Expression { id: 0, expr: Expr::Ident(prefix.to_owned()) })), rest),
+        Some((prefix, rest)) => (
+            Some(Box::new(Expression {
+                id: 0,
+                expr: Expr::Ident(prefix.to_owned()),
+            })),
+            rest,
+        ),
         None => (None, name),
     };
-    let call = Expr::Call(CallExpr { func_name: func_name.to_owned(), target, args: Vec::new() });
+    let call = Expr::Call(CallExpr {
+        func_name: func_name.to_owned(),
+        target,
+        args: Vec::new(),
+    });
     let probe = Expression { id: 0, expr: call };
     // Called without arguments every known function fails in some other way, and one that panics is there, too.
     let found = std::panic::catch_unwind(|| {
@@ -98,7 +108,10 @@ fn matches(This(this): This<Arc<String>>, wanted: Arc<String>) -> Result<CelValu
         if kept.len() >= KEPT_PATTERNS && !kept.contains_key(wanted.as_str()) {
             kept.clear();
         }
-        match kept.entry(wanted.to_string()).or_insert_with(|| pattern::compile(&wanted)) {
+        match kept
+            .entry(wanted.to_string())
+            .or_insert_with(|| pattern::compile(&wanted))
+        {
             Ok(regex) => Ok(CelValue::Bool(regex.is_match(this.as_bytes()))),
             Err(why) => Err(ExecutionError::function_error("matches", why.as_str())),
         }
@@ -106,7 +119,10 @@ fn matches(This(this): This<Arc<String>>, wanted: Arc<String>) -> Result<CelValu
 }
 
 /// Strings count in characters, not in bytes.
-#[allow(clippy::cast_possible_wrap, reason = "nothing in memory has more than i64::MAX parts")]
+#[allow(
+    clippy::cast_possible_wrap,
+    reason = "nothing in memory has more than i64::MAX parts"
+)]
 fn size(This(this): This<CelValue>) -> Result<CelValue, ExecutionError> {
     let size = match this {
         CelValue::String(text) => text.chars().count(),
@@ -142,7 +158,11 @@ pub(super) fn value(json: &Value, node: Option<&Node>) -> CelValue {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "checked, or what the type asks for")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "checked, or what the type asks for"
+)]
 fn number(number: &Number, node: Option<&Node>) -> CelValue {
     let kind = match node.map(|node| node.types.as_slice()) {
         Some([one]) => one.as_str(),

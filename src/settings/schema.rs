@@ -47,9 +47,21 @@ pub(super) fn normalise(document: &Value, path: &str, problems: &mut Vec<LoadPro
         nodes: 0,
         failed: false,
     };
-    let (draft7, root) = reader.read(document, &[], Place { path: path.to_owned(), depth: 0, branch: Branch::No });
+    let (draft7, root) = reader.read(
+        document,
+        &[],
+        Place {
+            path: path.to_owned(),
+            depth: 0,
+            branch: Branch::No,
+        },
+    );
     let (failed, patterns) = (reader.failed, reader.patterns);
-    (!failed).then_some(Normalised { draft7, root, patterns })
+    (!failed).then_some(Normalised {
+        draft7,
+        root,
+        patterns,
+    })
 }
 
 struct Reader<'a, 'p> {
@@ -79,14 +91,22 @@ enum Branch {
 
 impl Place {
     fn below(&self, step: &str) -> Self {
-        Self { path: format!("{}.{step}", self.path), depth: self.depth + 1, branch: self.branch }
+        Self {
+            path: format!("{}.{step}", self.path),
+            depth: self.depth + 1,
+            branch: self.branch,
+        }
     }
 }
 
 impl<'a> Reader<'a, '_> {
     fn tell(&mut self, place: &Place, kind: ProblemKind, message: impl Into<String>) {
         self.failed |= kind == ProblemKind::Schema;
-        self.problems.push(LoadProblem { path: place.path.clone(), message: message.into(), kind });
+        self.problems.push(LoadProblem {
+            path: place.path.clone(),
+            message: message.into(),
+            kind,
+        });
     }
 
     /// One schema. `overlays` are the branches of parents that describe this same place.
@@ -96,11 +116,19 @@ impl<'a> Reader<'a, '_> {
             return (Value::Bool(true), Node::default());
         }
         if self.nodes > MAX_NODES {
-            self.tell(&place, ProblemKind::Schema, format!("the schema has more than {MAX_NODES} parts"));
+            self.tell(
+                &place,
+                ProblemKind::Schema,
+                format!("the schema has more than {MAX_NODES} parts"),
+            );
             return (Value::Bool(true), Node::default());
         }
         if place.depth > MAX_DEPTH {
-            self.tell(&place, ProblemKind::Schema, format!("the schema is nested deeper than {MAX_DEPTH}"));
+            self.tell(
+                &place,
+                ProblemKind::Schema,
+                format!("the schema is nested deeper than {MAX_DEPTH}"),
+            );
             return (Value::Bool(true), Node::default());
         }
         let schema = match schema {
@@ -132,7 +160,11 @@ impl<'a> Reader<'a, '_> {
             return None;
         };
         if self.following.contains(&reference.as_str()) || reference == "#" {
-            self.tell(place, ProblemKind::Schema, format!("$ref \"{reference}\" runs in a circle"));
+            self.tell(
+                place,
+                ProblemKind::Schema,
+                format!("$ref \"{reference}\" runs in a circle"),
+            );
             return None;
         }
         match reference::resolve(self.document, reference) {
@@ -144,7 +176,12 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn read_object(&mut self, schema: &'a Map<String, Value>, overlays: &[&'a Value], place: Place) -> (Value, Node) {
+    fn read_object(
+        &mut self,
+        schema: &'a Map<String, Value>,
+        overlays: &[&'a Value],
+        place: Place,
+    ) -> (Value, Node) {
         let mut out = Map::new();
         let mut node = Node::default();
         let mut branches: Vec<&'a Map<String, Value>> = Vec::new();
@@ -166,8 +203,12 @@ impl<'a> Reader<'a, '_> {
         self.properties(schema, &branches, &mut out, &mut node, &place);
         self.items(schema, &branches, &mut out, &mut node, &place);
         self.combinators(schema, &mut out, &mut node, &place);
-        node.sensitive = is_true(schema, "x-sensitive") || branches.iter().any(|branch| is_true(branch, "x-sensitive"));
-        node.default = schema.get("default").filter(|default| !default.is_null()).cloned();
+        node.sensitive =
+            is_true(schema, "x-sensitive") || branches.iter().any(|branch| is_true(branch, "x-sensitive"));
+        node.default = schema
+            .get("default")
+            .filter(|default| !default.is_null())
+            .cloned();
         node.seal();
         (Value::Object(out), node)
     }
@@ -196,8 +237,16 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn types(&mut self, schema: &Map<String, Value>, out: &mut Map<String, Value>, node: &mut Node, place: &Place) {
-        const KNOWN: [&str; 7] = ["object", "array", "string", "integer", "number", "boolean", "null"];
+    fn types(
+        &mut self,
+        schema: &Map<String, Value>,
+        out: &mut Map<String, Value>,
+        node: &mut Node,
+        place: &Place,
+    ) {
+        const KNOWN: [&str; 7] = [
+            "object", "array", "string", "integer", "number", "boolean", "null",
+        ];
         let mut types: Vec<String> = match schema.get("type") {
             None => Vec::new(),
             Some(Value::String(one)) => vec![one.clone()],
@@ -235,12 +284,29 @@ impl<'a> Reader<'a, '_> {
         node.types = types;
     }
 
-    fn scalars(&mut self, schema: &Map<String, Value>, out: &mut Map<String, Value>, node: &mut Node, place: &Place) {
-        for keyword in ["minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"] {
+    fn scalars(
+        &mut self,
+        schema: &Map<String, Value>,
+        out: &mut Map<String, Value>,
+        node: &mut Node,
+        place: &Place,
+    ) {
+        for keyword in [
+            "minLength",
+            "maxLength",
+            "minItems",
+            "maxItems",
+            "minProperties",
+            "maxProperties",
+        ] {
             if let Some(value) = schema.get(keyword) {
                 match whole(value) {
                     Some(number) => drop(out.insert(keyword.to_owned(), number.into())),
-                    None => self.tell(place, ProblemKind::Schema, format!("{keyword} must be a whole number from 0")),
+                    None => self.tell(
+                        place,
+                        ProblemKind::Schema,
+                        format!("{keyword} must be a whole number from 0"),
+                    ),
                 }
             }
         }
@@ -254,10 +320,18 @@ impl<'a> Reader<'a, '_> {
                 }
             };
             match (schema.get(exclusive), limit) {
-                (None | Some(Value::Bool(false)), Some(limit)) => drop(out.insert(bound.to_owned(), limit.into())),
-                (Some(Value::Bool(true)), Some(limit)) => drop(out.insert(exclusive.to_owned(), limit.into())),
+                (None | Some(Value::Bool(false)), Some(limit)) => {
+                    drop(out.insert(bound.to_owned(), limit.into()))
+                }
+                (Some(Value::Bool(true)), Some(limit)) => {
+                    drop(out.insert(exclusive.to_owned(), limit.into()))
+                }
                 (None | Some(Value::Bool(_)), None) => {}
-                (Some(_), _) => self.tell(place, ProblemKind::Schema, format!("{exclusive} must be true or false")),
+                (Some(_), _) => self.tell(
+                    place,
+                    ProblemKind::Schema,
+                    format!("{exclusive} must be true or false"),
+                ),
             }
         }
         match schema.get("multipleOf") {
@@ -300,12 +374,22 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn texts(&mut self, schema: &Map<String, Value>, out: &mut Map<String, Value>, node: &mut Node, place: &Place) {
+    fn texts(
+        &mut self,
+        schema: &Map<String, Value>,
+        out: &mut Map<String, Value>,
+        node: &mut Node,
+        place: &Place,
+    ) {
         match schema.get("pattern") {
             None => {}
             Some(Value::String(text)) => {
                 let known = self.patterns.contains_key(text);
-                match if known { Ok(None) } else { pattern::compile(text).map(Some) } {
+                match if known {
+                    Ok(None)
+                } else {
+                    pattern::compile(text).map(Some)
+                } {
                     Ok(compiled) => {
                         if let Some(compiled) = compiled {
                             self.patterns.insert(text.clone(), compiled);
@@ -348,22 +432,42 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn rules(&mut self, schema: &Map<String, Value>, node: &mut Node, place: &Place) {
+        let mut bounds = None;
         for keyword in [rules::DECKHOUSE, rules::KUBERNETES] {
             let Some(list) = schema.get(keyword) else { continue };
-            let place = Place { path: format!("{}.{keyword}", place.path), ..place.clone() };
+            let place = Place {
+                path: format!("{}.{keyword}", place.path),
+                ..place.clone()
+            };
             if place.branch == Branch::Other {
-                self.tell(&place, ProblemKind::Rule, "rules inside anyOf, oneOf and not are skipped");
+                self.tell(
+                    &place,
+                    ProblemKind::Rule,
+                    "rules inside anyOf, oneOf and not are skipped",
+                );
                 continue;
             }
             let Value::Array(list) = list else {
-                self.tell(&place, ProblemKind::Rule, "rules must be a list, they are skipped");
+                self.tell(
+                    &place,
+                    ProblemKind::Rule,
+                    "rules must be a list, they are skipped",
+                );
                 continue;
             };
             for (index, rule) in list.iter().enumerate() {
-                let place = Place { path: format!("{}[{index}]", place.path), ..place.clone() };
+                let place = Place {
+                    path: format!("{}[{index}]", place.path),
+                    ..place.clone()
+                };
                 match Rule::compile(keyword, rule) {
                     Ok(rule) => {
-                        if let Some(cost) = rule.cost_warning(schema) {
+                        let cost = if rule.loops {
+                            rule.cost_warning(bounds.get_or_insert_with(|| rules::bounds(schema)))
+                        } else {
+                            None
+                        };
+                        if let Some(cost) = cost {
                             self.tell(&place, ProblemKind::Cost, cost);
                         }
                         node.rules.push(rule);
@@ -414,13 +518,19 @@ impl<'a> Reader<'a, '_> {
                 }
             }
             Some(additional @ Value::Object(_)) => {
-                let overlays: Vec<&'a Value> =
-                    branches.iter().filter_map(|branch| branch.get("additionalProperties")).collect();
+                let overlays: Vec<&'a Value> = branches
+                    .iter()
+                    .filter_map(|branch| branch.get("additionalProperties"))
+                    .collect();
                 let (value, child) = self.read(additional, &overlays, place.below("additionalProperties"));
                 out.insert("additionalProperties".to_owned(), value);
                 node.additional = Some(Box::new(child));
             }
-            Some(_) => self.tell(place, ProblemKind::Schema, "additionalProperties must be a schema, true or false"),
+            Some(_) => self.tell(
+                place,
+                ProblemKind::Schema,
+                "additionalProperties must be a schema, true or false",
+            ),
             None => {
                 let open = own.is_none()
                     || place.branch != Branch::No
@@ -437,7 +547,9 @@ impl<'a> Reader<'a, '_> {
         // Nodes of keys that only branches know: for messages and marks, defaults do not come from branches.
         if place.branch == Branch::No {
             for (key, schemas) in described {
-                let Some((first, rest)) = schemas.split_first() else { continue };
+                let Some((first, rest)) = schemas.split_first() else {
+                    continue;
+                };
                 let mut below = place.below("properties").step(key);
                 below.branch = Branch::Other;
                 let told = self.problems.len();
@@ -464,7 +576,8 @@ impl<'a> Reader<'a, '_> {
         match schema.get("items") {
             None => {}
             Some(items @ (Value::Object(_) | Value::Bool(_))) => {
-                let overlays: Vec<&'a Value> = branches.iter().filter_map(|branch| branch.get("items")).collect();
+                let overlays: Vec<&'a Value> =
+                    branches.iter().filter_map(|branch| branch.get("items")).collect();
                 let (value, child) = self.read(items, &overlays, place.below("items"));
                 out.insert("items".to_owned(), value);
                 node.items = Some(Box::new(child));
@@ -473,9 +586,19 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn combinators(&mut self, schema: &'a Map<String, Value>, out: &mut Map<String, Value>, node: &mut Node, place: &Place) {
+    fn combinators(
+        &mut self,
+        schema: &'a Map<String, Value>,
+        out: &mut Map<String, Value>,
+        node: &mut Node,
+        place: &Place,
+    ) {
         let mut written = Map::new();
-        for (keyword, branch) in [("allOf", Branch::All), ("anyOf", Branch::Other), ("oneOf", Branch::Other)] {
+        for (keyword, branch) in [
+            ("allOf", Branch::All),
+            ("anyOf", Branch::Other),
+            ("oneOf", Branch::Other),
+        ] {
             match schema.get(keyword) {
                 None => {}
                 Some(Value::Array(list)) if !list.is_empty() => {
@@ -493,7 +616,11 @@ impl<'a> Reader<'a, '_> {
                     }
                     written.insert(keyword.to_owned(), Value::Array(values));
                 }
-                Some(_) => self.tell(place, ProblemKind::Schema, format!("{keyword} must be a list of schemas")),
+                Some(_) => self.tell(
+                    place,
+                    ProblemKind::Schema,
+                    format!("{keyword} must be a list of schemas"),
+                ),
             }
         }
         if let Some(not) = schema.get("not") {
@@ -563,8 +690,17 @@ impl Node {
 
 /// `10` and `10.0` alike.
 fn whole(value: &Value) -> Option<u64> {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and small")]
-    value.as_u64().or_else(|| value.as_f64().filter(|f| f.fract() == 0.0 && (0.0..9e15).contains(f)).map(|f| f as u64))
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be whole and small"
+    )]
+    value.as_u64().or_else(|| {
+        value
+            .as_f64()
+            .filter(|f| f.fract() == 0.0 && (0.0..9e15).contains(f))
+            .map(|f| f as u64)
+    })
 }
 
 fn is_true(schema: &Map<String, Value>, keyword: &str) -> bool {

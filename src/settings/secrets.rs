@@ -21,7 +21,12 @@ pub(super) fn each(value: &Value, node: Option<&Node>, secret: bool, found: &mut
     match value {
         Value::Object(object) => {
             for (key, child) in object {
-                each(child, node.and_then(|node| node.child(key)), secret || is_secret_name(key), found);
+                each(
+                    child,
+                    node.and_then(|node| node.child(key)),
+                    secret || is_secret_name(key),
+                    found,
+                );
             }
         }
         Value::Array(items) => {
@@ -38,6 +43,8 @@ pub(super) fn each(value: &Value, node: Option<&Node>, secret: bool, found: &mut
 /// Whether the text quotes any secret of `value`.
 pub(super) fn quoted_in(text: &str, value: &Value, node: Option<&Node>) -> bool {
     let mut quoted = false;
-    each(value, node, false, &mut |secret| quoted = quoted || text.contains(secret));
+    each(value, node, false, &mut |secret| {
+        quoted = quoted || text.contains(secret)
+    });
     quoted
 }

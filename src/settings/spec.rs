@@ -33,16 +33,30 @@ fn version(entry: &Value) -> Result<SchemaVersion, String> {
         .ok()
         .filter(|number| *number > 0)
         .ok_or_else(|| format!("its name \"{name}\" is no version, expected a whole number from 1"))?;
-    let schema = entry.pointer("/schema/openAPIV3Schema").cloned().unwrap_or(Value::Null);
+    let schema = entry
+        .pointer("/schema/openAPIV3Schema")
+        .cloned()
+        .unwrap_or(Value::Null);
     let mut conversions = Vec::new();
-    for conversion in entry.get("conversions").and_then(Value::as_array).into_iter().flatten() {
+    for conversion in entry
+        .get("conversions")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let Some(Value::Array(filters)) = conversion.get("expr") else {
             return Err("a conversion has no list of filters under expr".to_owned());
         };
         for filter in filters {
-            let filter = filter.as_str().ok_or_else(|| "a filter is no string".to_owned())?;
+            let filter = filter
+                .as_str()
+                .ok_or_else(|| "a filter is no string".to_owned())?;
             conversions.push(filter.to_owned());
         }
     }
-    Ok(SchemaVersion { number, schema, conversions })
+    Ok(SchemaVersion {
+        number,
+        schema,
+        conversions,
+    })
 }

@@ -34,14 +34,21 @@ struct Spot<'a> {
 impl<'a> Spot<'a> {
     /// Walks from the root of the settings to where the error is.
     fn find(error: &ValidationError<'_>, root: &'a Node) -> Self {
-        let mut spot = Spot { path: FieldPath::default(), node: Some(root), secret: root.sensitive };
+        let mut spot = Spot {
+            path: FieldPath::default(),
+            node: Some(root),
+            secret: root.sensitive,
+        };
         for segment in error.instance_path().segments() {
             spot = match segment {
                 LocationSegment::Property(key) => spot.below(&key),
                 LocationSegment::Index(index) => {
                     // A key of digits reads like an index: what the schema knows there decides.
                     match spot.node.and_then(|node| node.items.as_deref()) {
-                        None if spot.node.is_some_and(|node| node.child(&index.to_string()).is_some()) => {
+                        None if spot
+                            .node
+                            .is_some_and(|node| node.child(&index.to_string()).is_some()) =>
+                        {
                             spot.below(&index.to_string())
                         }
                         items => Spot {
@@ -66,7 +73,12 @@ impl<'a> Spot<'a> {
     }
 
     fn violation(self, reason: Reason, message: String) -> Violation {
-        Violation { path: self.path.into_string(), reason, message, source: Source::Schema }
+        Violation {
+            path: self.path.into_string(),
+            reason,
+            message,
+            source: Source::Schema,
+        }
     }
 }
 
@@ -77,9 +89,18 @@ pub(super) fn tell(error: &ValidationError<'_>, root: &Node, out: &mut Vec<Viola
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             for key in unexpected.iter().take(MAX_VIOLATIONS + 1) {
-                let known = spot.node.map(|node| node.properties.keys()).into_iter().flatten().map(String::as_str);
+                let known = spot
+                    .node
+                    .map(|node| node.properties.keys())
+                    .into_iter()
+                    .flatten()
+                    .map(String::as_str);
                 // A suggestion costs a look at every known key: a handful of them helps, thousands do not.
-                let near = if out.len() < SUGGESTED { nearest(key, known) } else { None };
+                let near = if out.len() < SUGGESTED {
+                    nearest(key, known)
+                } else {
+                    None
+                };
                 let message = match near {
                     Some(near) => format!("unknown key \"{key}\", did you mean \"{near}\"?"),
                     None => format!("unknown key \"{key}\""),
@@ -89,7 +110,11 @@ pub(super) fn tell(error: &ValidationError<'_>, root: &Node, out: &mut Vec<Viola
         }
         ValidationErrorKind::Required { property } => {
             let missing = spot.below(property.as_str().unwrap_or_default());
-            let message = match missing.node.map(|node| node.types.join(" or ")).filter(|types| !types.is_empty()) {
+            let message = match missing
+                .node
+                .map(|node| node.types.join(" or "))
+                .filter(|types| !types.is_empty())
+            {
                 Some(types) => format!("required key is missing, expected {types}"),
                 None => "required key is missing".to_owned(),
             };
@@ -102,9 +127,14 @@ pub(super) fn tell(error: &ValidationError<'_>, root: &Node, out: &mut Vec<Viola
         ValidationErrorKind::UniqueItems => {
             let message = match (repeated(found), spot.secret) {
                 (Some((first, second, value)), false) => {
-                    format!("items must differ, items {first} and {second} are both {}", shown(value))
+                    format!(
+                        "items must differ, items {first} and {second} are both {}",
+                        shown(value)
+                    )
                 }
-                (Some((first, second, _)), true) => format!("items must differ, items {first} and {second} do not"),
+                (Some((first, second, _)), true) => {
+                    format!("items must differ, items {first} and {second} do not")
+                }
                 (None, _) => "items must differ".to_owned(),
             };
             out.push(spot.violation(Reason::Duplicate, message));
@@ -122,7 +152,10 @@ fn expectation(kind: &ValidationErrorKind, root: &Node, spot: &Spot<'_>) -> Stri
     match kind {
         ValidationErrorKind::Type { kind } => format!("expected {}", types(kind)),
         ValidationErrorKind::Custom { keyword, message } if keyword == PATTERN => {
-            format!("expected a string that matches \"{}\"", clipped(message, 4 * QUOTED))
+            format!(
+                "expected a string that matches \"{}\"",
+                clipped(message, 4 * QUOTED)
+            )
         }
         ValidationErrorKind::Custom { keyword, message } if keyword == FORMAT => {
             format!("expected format {}", clipped(message, QUOTED))
@@ -132,21 +165,32 @@ fn expectation(kind: &ValidationErrorKind, root: &Node, spot: &Spot<'_>) -> Stri
         ValidationErrorKind::ExclusiveMinimum { limit } => format!("expected more than {limit}"),
         ValidationErrorKind::ExclusiveMaximum { limit } => format!("expected less than {limit}"),
         ValidationErrorKind::MultipleOf { multiple_of } => format!("expected a multiple of {multiple_of}"),
-        ValidationErrorKind::MinLength { limit } => format!("expected at least {}", count(*limit, "character")),
-        ValidationErrorKind::MaxLength { limit } => format!("expected at most {}", count(*limit, "character")),
+        ValidationErrorKind::MinLength { limit } => {
+            format!("expected at least {}", count(*limit, "character"))
+        }
+        ValidationErrorKind::MaxLength { limit } => {
+            format!("expected at most {}", count(*limit, "character"))
+        }
         ValidationErrorKind::MinItems { limit } => format!("expected at least {}", count(*limit, "item")),
         ValidationErrorKind::MaxItems { limit } => format!("expected at most {}", count(*limit, "item")),
         ValidationErrorKind::MinProperties { limit } => format!("expected at least {}", count(*limit, "key")),
         ValidationErrorKind::MaxProperties { limit } => format!("expected at most {}", count(*limit, "key")),
         ValidationErrorKind::AnyOf { context } => {
-            format!("expected to fit one of {} variants, fits none: {}", context.len(), branches(context, root, spot))
+            format!(
+                "expected to fit one of {} variants, fits none: {}",
+                context.len(),
+                branches(context, root, spot)
+            )
         }
         ValidationErrorKind::OneOfNotValid { context } => {
             let fits = format!("expected to fit exactly one of {} variants", context.len());
             format!("{fits}, fits none: {}", branches(context, root, spot))
         }
         ValidationErrorKind::OneOfMultipleValid { context } => {
-            format!("expected to fit exactly one of {} variants, fits several", context.len())
+            format!(
+                "expected to fit exactly one of {} variants, fits several",
+                context.len()
+            )
         }
         ValidationErrorKind::Not { .. } => "expected anything but what the schema rules out here".to_owned(),
         ValidationErrorKind::FalseSchema => "nothing is allowed here".to_owned(),
@@ -159,7 +203,9 @@ fn with_found(expected: String, kind: &ValidationErrorKind, found: &Value, secre
     match kind {
         ValidationErrorKind::Type { .. } if secret => format!("{expected}, found {}", type_of(found)),
         ValidationErrorKind::Type { .. } => match found {
-            Value::Object(_) | Value::Array(_) | Value::Null => format!("{expected}, found {}", type_of(found)),
+            Value::Object(_) | Value::Array(_) | Value::Null => {
+                format!("{expected}, found {}", type_of(found))
+            }
             scalar => format!("{expected}, found {} {}", type_of(found), shown(scalar)),
         },
         ValidationErrorKind::MinLength { .. } | ValidationErrorKind::MaxLength { .. } if !secret => {
@@ -170,7 +216,10 @@ fn with_found(expected: String, kind: &ValidationErrorKind, found: &Value, secre
             format!("{expected}, found {}", found.as_array().map_or(0, Vec::len))
         }
         ValidationErrorKind::MinProperties { .. } | ValidationErrorKind::MaxProperties { .. } => {
-            format!("{expected}, found {}", found.as_object().map_or(0, serde_json::Map::len))
+            format!(
+                "{expected}, found {}",
+                found.as_object().map_or(0, serde_json::Map::len)
+            )
         }
         ValidationErrorKind::AnyOf { .. }
         | ValidationErrorKind::OneOfNotValid { .. }
@@ -199,28 +248,42 @@ fn enumeration(options: &Value, found: &Value, secret: bool) -> String {
     if found.is_object() || found.is_array() {
         return format!("{expected}, found {}", type_of(found));
     }
-    let near = found.as_str().and_then(|word| nearest(word, options.iter().filter_map(Value::as_str)));
+    let near = found
+        .as_str()
+        .and_then(|word| nearest(word, options.iter().filter_map(Value::as_str)));
     match near {
         Some(near) => format!("{expected}, found {}, did you mean \"{near}\"?", shown(found)),
         None => format!("{expected}, found {}", shown(found)),
     }
 }
 
-/// Why the branches do not fit: the first cause of each.
+/// Why the branches do not fit: one cause of each.
 fn branches(context: &[Vec<ValidationError<'static>>], root: &Node, spot: &Spot<'_>) -> String {
     let mut told = Vec::new();
     for (index, errors) in context.iter().take(TOLD_BRANCHES).enumerate() {
         let mut causes = Vec::new();
-        if let Some(first) = errors.first() {
-            tell(first, root, &mut causes);
+        // A value that picks another branch says more than what that branch would need besides.
+        let picked = errors
+            .iter()
+            .find(|error| matches!(error.kind(), ValidationErrorKind::Enum { .. }));
+        if let Some(cause) = picked.or(errors.first()) {
+            tell(cause, root, &mut causes);
         }
         let cause = causes.into_iter().next().map_or_else(
             || "does not fit".to_owned(),
             |cause| {
                 // The violation stands at `spot`; only what lies below needs to be named.
                 let here = spot.path.clone().into_string();
-                let below = cause.path.strip_prefix(&here).unwrap_or(&cause.path).trim_start_matches('.');
-                if below.is_empty() { cause.message } else { format!("{below}: {}", cause.message) }
+                let below = cause
+                    .path
+                    .strip_prefix(&here)
+                    .unwrap_or(&cause.path)
+                    .trim_start_matches('.');
+                if below.is_empty() {
+                    cause.message
+                } else {
+                    format!("{below}: {}", cause.message)
+                }
             },
         );
         told.push(format!("{}. {cause}", index + 1));
@@ -235,8 +298,16 @@ fn types(kind: &TypeKind) -> String {
     match kind {
         TypeKind::Single(one) => one.to_string(),
         TypeKind::Multiple(many) => {
-            let words: Vec<String> = many.iter().map(|one| one.to_string()).filter(|one| one != "null").collect();
-            if words.is_empty() { "null".to_owned() } else { words.join(" or ") }
+            let words: Vec<String> = many
+                .iter()
+                .map(|one| one.to_string())
+                .filter(|one| one != "null")
+                .collect();
+            if words.is_empty() {
+                "null".to_owned()
+            } else {
+                words.join(" or ")
+            }
         }
     }
 }
@@ -270,7 +341,11 @@ fn clipped(text: &str, limit: usize) -> String {
 }
 
 fn count(number: u64, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+    if number == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{number} {thing}s")
+    }
 }
 
 /// The first scalar that a list holds twice. Objects are compared, too, but only short lists of them.
