@@ -9,17 +9,74 @@ use crate::settings::is_secret_name;
 /// Characters of a filter's message that are passed on.
 const MAX_WORDS: usize = 256;
 
+/// The words that jq's own errors are made of.
+const VOCABULARY: &[&str] = &[
+    "array",
+    "boolean",
+    "byte",
+    "bytes",
+    "calculate",
+    "cannot",
+    "character",
+    "codepoint",
+    "convert",
+    "defined",
+    "empty",
+    "end",
+    "expected",
+    "expression",
+    "failed",
+    "flag",
+    "float",
+    "gave",
+    "has",
+    "index",
+    "input",
+    "instead",
+    "integer",
+    "invalid",
+    "iterate",
+    "iterated",
+    "JSON",
+    "key",
+    "keys",
+    "length",
+    "must",
+    "negative",
+    "not",
+    "nothing",
+    "null",
+    "number",
+    "object",
+    "offset",
+    "over",
+    "parse",
+    "path",
+    "range",
+    "regex",
+    "slice",
+    "string",
+    "strings",
+    "the",
+    "time",
+    "undefined",
+    "unexpected",
+    "use",
+    "value",
+    "with",
+];
+
 /// The message, shortened, and without what may be secret.
 ///
-/// Settings without secrets lose nothing. With one, everything in quotes that the filter's author did not write
-/// is hidden, and a message that still holds a secret's text is withheld: filters cut and join strings, so hiding
-/// just the secrets themselves would not do.
+/// Settings without secrets lose nothing. With one, every word that neither jq nor the filter's author wrote is
+/// hidden, and a message that still holds a secret's text is withheld: filters cut, join and convert strings, so
+/// hiding just the secrets themselves would not do.
 pub(super) fn masked(message: &str, filter: &str, settings: &Value, names: &BTreeSet<String>) -> String {
     let mut secrets = Vec::new();
     collect(settings, names, false, &mut secrets);
     let mut text = message.lines().next().unwrap_or_default().to_owned();
     if !secrets.is_empty() {
-        text = without_foreign_quotes(&text, filter);
+        text = known_words(&text, filter);
         if secrets.iter().any(|secret| text.contains(secret.as_str())) {
             return "it failed on a value that is not shown".to_owned();
         }
@@ -49,43 +106,34 @@ fn collect(value: &Value, names: &BTreeSet<String>, secret: bool, into: &mut Vec
     }
 }
 
-/// Replaces what stands in double quotes unless the filter's source has it, too.
-fn without_foreign_quotes(text: &str, filter: &str) -> String {
+/// Replaces runs of words and marks that are not known by `…`. Short words of letters (`as`, `is`) always are.
+fn known_words(text: &str, filter: &str) -> String {
+    let of_word = |c: char| c.is_alphanumeric() || c == '_';
+    let written: BTreeSet<&str> = filter.split(|c| !of_word(c)).collect();
+    let known = |word: &str| {
+        VOCABULARY.contains(&word)
+            || written.contains(word)
+            || (word.len() <= 2 && word.chars().all(char::is_alphabetic))
+    };
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(start) = rest.find('"') {
-        let (before, quoted) = rest.split_at(start);
-        out.push_str(before);
-        let end = closing_quote(&quoted[1..]).map_or(quoted.len(), |end| end + 2);
-        let (word, after) = quoted.split_at(end);
-        out.push_str(if filter.contains(word) || is_name(word, filter) {
-            word
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|c| of_word(c) != of_word(first)).unwrap_or(rest.len());
+        let (part, after) = rest.split_at(end);
+        // Between words stand spaces, quotes and the like; longer runs of marks could be a part of a value.
+        let shown = if of_word(first) {
+            known(part)
         } else {
-            "\"…\""
-        });
+            part.chars().count() <= 4
+        };
+        if shown {
+            out.push_str(part);
+        } else if !out.ends_with('…') {
+            out.push('…');
+        }
         rest = after;
     }
-    out.push_str(rest);
     out
-}
-
-/// `"name"` of `.name` in the filter.
-fn is_name(word: &str, filter: &str) -> bool {
-    let name = word.trim_matches('"');
-    !name.is_empty() && filter.contains(&format!(".{name}"))
-}
-
-fn closing_quote(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return Some(at),
-            _ => {}
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -119,30 +167,32 @@ mod tests {
                 r#"cannot use "…" as number"#,
             ),
             (
-                r#"cannot index "x" with "mode""#,
+                r#"cannot index "xyz" with "mode""#,
                 ".a.mode",
                 &secret,
                 r#"cannot index "…" with "mode""#,
             ),
             (
-                r#""mode is unknown""#,
+                "mode is unknown",
                 r#"error("mode is unknown")"#,
                 &secret,
-                r#""mode is unknown""#,
+                "mode is unknown",
             ),
-            (
-                "bad hunter2",
-                r#"error("bad \(.password)")"#,
-                &secret,
-                "it failed on a value that is not shown",
-            ),
+            ("bad hunter2", r#"error("bad \(.password)")"#, &secret, "bad …"),
+            ("HUNTER2", "error(.password | ascii_upcase)", &secret, "…"),
+            ("bad fast", r#"error("bad \(.mode)")"#, &secret, "bad …"),
             (
                 "cannot use 4711 as array",
                 ".pin[]",
                 &secret,
+                "cannot use … as array",
+            ),
+            (
+                "cannot use 4711 as array",
+                ".pin | if . == 4711 then .[] end",
+                &secret,
                 "it failed on a value that is not shown",
             ),
-            (r#"open "quote"#, ".", &secret, r#"open "…""#),
         ];
         for (message, filter, settings, expected) in table {
             assert_eq!(masked(message, filter, settings, &names), expected);

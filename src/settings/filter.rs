@@ -63,7 +63,11 @@ impl Filter {
         match self.0.id.run((context, input)).map(unwrap_valr).next() {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(value)),
-            Some(Err(error)) => Err(error.to_string()),
+            // A text is shown as it is, not as the JSON string that carries it.
+            Some(Err(error)) => Err(match error.into_val() {
+                Val::TStr(text) => String::from_utf8_lossy(&text).into_owned(),
+                other => other.to_string(),
+            }),
         }
     }
 }
