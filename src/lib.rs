@@ -3,9 +3,11 @@
 pub mod api;
 pub mod certificates;
 pub mod cli;
+pub mod conversion;
 pub mod documents;
 pub mod review;
 pub mod rules;
+pub mod settings;
 pub mod telemetry;
 pub mod values;
 pub mod webhook;

@@ -1,0 +1,491 @@
+//! CEL rules of a schema, compiled once (rule MC-8).
+//!
+//! kube-cel brings the language and the functions of Kubernetes. What it lacks is here: a limit on time, field
+//! names as the API server escapes them, patterns as Go reads them, and refusing at load what refers to nothing.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use kube_cel::CompiledSchema;
+use kube_cel::cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, operators};
+use kube_cel::cel::parser::{Expression, Parser};
+use kube_cel::cel::{Context, ExecutionError, Value as CelValue};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::runtime;
+
+/// Rules as modules write them: `{expression, message}`.
+pub(super) const DECKHOUSE: &str = "x-deckhouse-validations";
+/// Rules as CRDs write them: `{rule, message, messageExpression, …}`.
+pub(super) const KUBERNETES: &str = "x-kubernetes-validations";
+/// Characters of a rule; the API server's own bound on expressions is in this order.
+const MAX_RULE: usize = 16 * 1024;
+/// Brackets within brackets; the parser itself stops at 96 expressions within each other.
+const MAX_NESTING: usize = 64;
+/// Expressions within expressions, a chain of operators included.
+const MAX_DEPTH: usize = 128;
+/// Rules up to this length and nesting are parsed where they are met.
+const PLAIN_RULE: usize = 256;
+const PLAIN_NESTING: usize = 6;
+/// Room for the parser: what the longest rule can make it use, in debug builds, too.
+const PARSER_STACK: usize = 256 << 20;
+/// Words that CEL keeps for itself; as field names they are written `__word__`.
+const RESERVED: [&str; 21] = [
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+];
+
+/// One rule, ready to run.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// The expression as written, for messages.
+    pub source: String,
+    program: Expression,
+    message: Option<String>,
+    message_program: Option<Expression>,
+    /// Speaks of `oldSelf`, so it is skipped where there is no old value.
+    pub transition: bool,
+    /// Runs without an old value, too, with `oldSelf` as an optional.
+    pub optional_old: bool,
+    /// Where the violation belongs, below the node: `.name`.
+    pub field_path: Option<String>,
+    /// Whether it loops: only then can the settings make it slow.
+    pub loops: bool,
+}
+
+/// Both written forms; the keyword decides which of the two keys is read.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Written {
+    rule: Option<String>,
+    expression: Option<String>,
+    message: Option<String>,
+    message_expression: Option<String>,
+    field_path: Option<String>,
+    optional_old_self: Option<bool>,
+}
+
+impl Rule {
+    /// Compiles a rule of the list under `keyword`, or says why it cannot be used.
+    pub(super) fn compile(keyword: &str, written: &Value) -> Result<Self, String> {
+        let written = Written::deserialize(written)
+            .map_err(|_| "it must be an object with a string under each of its keys".to_owned())?;
+        let (source, key) = match keyword {
+            DECKHOUSE => (written.expression, "expression"),
+            _ => (written.rule, "rule"),
+        };
+        let source = source
+            .filter(|text| !text.trim().is_empty())
+            .ok_or_else(|| format!("{key} is missing"))?;
+        let optional_old = written.optional_old_self == Some(true);
+        let (program, facts) = compile(&source)?;
+        let message_program = match written.message_expression {
+            None => None,
+            Some(text) => Some(
+                compile(&text)
+                    .map_err(|why| format!("its messageExpression: {why}"))?
+                    .0,
+            ),
+        };
+        Ok(Self {
+            source: source.trim().to_owned(),
+            program,
+            message: written
+                .message
+                .map(|text| text.trim().to_owned())
+                .filter(|text| !text.is_empty()),
+            message_program,
+            transition: facts.old_self,
+            optional_old,
+            field_path: written.field_path,
+            loops: facts.loops,
+        })
+    }
+
+    /// A sentence about the rule's cost when kube-cel's estimate is over the API server's budget.
+    pub(super) fn cost_warning(&self, bounds: &CompiledSchema) -> Option<String> {
+        if !self.loops {
+            return None;
+        }
+        // The estimate parses once more and multiplies without looking; neither may end more than itself.
+        with_room(&self.source, || {
+            catch_unwind(AssertUnwindSafe(|| {
+                kube_cel::estimate_rule_cost(&self.source, bounds)
+            }))
+            .unwrap_or_default()
+            .into_iter()
+            .find(|warning| warning.kind == kube_cel::WarningKind::CostExceeded)
+            .map(|warning| warning.message)
+        })
+        .flatten()
+    }
+
+    /// Runs the rule in a scope that holds `self` (and `oldSelf`).
+    pub(super) fn run(&self, scope: &Context<'_>) -> Outcome {
+        // The interpreter has corners that panic; one rule must not take the review with it.
+        let ran = catch_unwind(AssertUnwindSafe(|| scope.resolve(&self.program)));
+        if runtime::expired() {
+            return Outcome::OutOfTime;
+        }
+        match ran {
+            Ok(Ok(CelValue::Bool(true))) => Outcome::Holds,
+            Ok(Ok(CelValue::Bool(false))) => self.refusal(scope),
+            Ok(Ok(other)) => Outcome::Error(format!(
+                "rule \"{}\" gave {} instead of true or false",
+                self.source,
+                other.type_of()
+            )),
+            Ok(Err(error)) => Outcome::Error(format!("rule \"{}\" failed: {}", self.source, words(&error))),
+            Err(_) => Outcome::Error(format!(
+                "rule \"{}\" failed: the CEL interpreter gave up",
+                self.source
+            )),
+        }
+    }
+
+    fn refusal(&self, scope: &Context<'_>) -> Outcome {
+        let fixed = self
+            .message
+            .clone()
+            .unwrap_or_else(|| format!("failed rule: {}", self.source));
+        let computed = self.message_program.as_ref().and_then(|program| {
+            match catch_unwind(AssertUnwindSafe(|| scope.resolve(program))) {
+                Ok(Ok(CelValue::String(text))) => Some(text.trim().to_owned()),
+                _ => None,
+            }
+        });
+        // As in the API server: an empty message or one of several lines is none.
+        let computed =
+            computed.filter(|text| !text.is_empty() && !text.contains('\n') && text.len() <= 5 * 1024);
+        Outcome::Broken { fixed, computed }
+    }
+}
+
+/// What came of a rule.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Holds,
+    /// It gave false. The computed message may quote settings, the fixed one cannot.
+    Broken {
+        fixed: String,
+        computed: Option<String>,
+    },
+    /// It could not be evaluated; the text may quote settings.
+    Error(String),
+    OutOfTime,
+}
+
+/// An evaluation error without the values that the crate's own words carry.
+fn words(error: &ExecutionError) -> String {
+    match error {
+        ExecutionError::NoSuchKey(key) => format!("no such key: {key}"),
+        ExecutionError::UndeclaredReference(name) => format!("undeclared reference to {name}"),
+        ExecutionError::FunctionError { function, message } => format!("{function}: {message}"),
+        ExecutionError::InvalidArgumentCount { expected, actual } => {
+            format!("{expected} arguments expected, {actual} given")
+        }
+        ExecutionError::UnexpectedType { got, want } => format!("{want} expected, found {got}"),
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
+            "division by zero".to_owned()
+        }
+        ExecutionError::Overflow(..) => "integer overflow".to_owned(),
+        ExecutionError::IndexOutOfBounds(_) => "index out of bounds".to_owned(),
+        ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
+            format!(
+                "no such overload: {} {operator} {}",
+                left.type_of(),
+                right.type_of()
+            )
+        }
+        ExecutionError::ValuesNotComparable(left, right) => {
+            format!(
+                "no such overload: {} and {} cannot be compared",
+                left.type_of(),
+                right.type_of()
+            )
+        }
+        _ => "no such overload".to_owned(),
+    }
+}
+
+/// What is known of an expression after reading it.
+#[derive(Default)]
+struct Facts {
+    old_self: bool,
+    loops: bool,
+}
+
+fn compile(source: &str) -> Result<(Expression, Facts), String> {
+    if source.len() > MAX_RULE {
+        return Err(format!("it is longer than {MAX_RULE} bytes"));
+    }
+    if nesting(source) > MAX_NESTING {
+        return Err(format!("its brackets are nested deeper than {MAX_NESTING}"));
+    }
+    with_room(source, || parse(source)).unwrap_or_else(|| Err("it cannot be parsed".to_owned()))
+}
+
+/// Runs what parses `source`: the parser recurses, deeply for what people would call short, and where that could
+/// matter it gets a stack of its own.
+fn with_room<T: Send>(source: &str, body: impl FnOnce() -> T + Send) -> Option<T> {
+    if source.len() <= PLAIN_RULE && nesting(source) <= PLAIN_NESTING {
+        return Some(body());
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .stack_size(PARSER_STACK)
+            .spawn_scoped(scope, body);
+        thread.ok().and_then(|thread| thread.join().ok())
+    })
+}
+
+/// What the cost estimate asks of a schema: types and bounds, not the rules, some levels down.
+pub(super) fn bounds(schema: &Map<String, Value>) -> CompiledSchema {
+    kube_cel::compile_schema(&bare(schema, 0))
+}
+
+fn bare(schema: &Map<String, Value>, depth: usize) -> Value {
+    const LEVELS: usize = 8;
+    let mut out = Map::new();
+    for keyword in ["type", "format", "maxItems", "maxLength", "maxProperties"] {
+        if let Some(value) = schema.get(keyword) {
+            out.insert(keyword.to_owned(), value.clone());
+        }
+    }
+    if depth < LEVELS {
+        for keyword in ["items", "additionalProperties"] {
+            if let Some(Value::Object(below)) = schema.get(keyword) {
+                out.insert(keyword.to_owned(), bare(below, depth + 1));
+            }
+        }
+        if let Some(Value::Object(properties)) = schema.get("properties") {
+            let properties: Map<String, Value> = properties
+                .iter()
+                .filter_map(|(key, below)| Some((key.clone(), bare(below.as_object()?, depth + 1))))
+                .collect();
+            out.insert("properties".to_owned(), Value::Object(properties));
+        }
+    }
+    Value::Object(out)
+}
+
+fn parse(source: &str) -> Result<(Expression, Facts), String> {
+    let parsed = catch_unwind(|| Parser::new().enable_optional_syntax(true).parse(source));
+    let mut expression = match parsed {
+        Ok(Ok(expression)) => expression,
+        Ok(Err(errors)) => {
+            // One line: the crate draws the source with a pointer below it.
+            let text = errors.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            return Err(line
+                .strip_prefix("ERROR: <input>:")
+                .unwrap_or(line)
+                .trim()
+                .to_owned());
+        }
+        Err(_) => return Err("it cannot be parsed".to_owned()),
+    };
+    let mut reader = Reader {
+        scope: vec!["self".to_owned(), "oldSelf".to_owned()],
+        facts: Facts::default(),
+        depth: 0,
+    };
+    reader.prepare(&mut expression)?;
+    Ok((expression, reader.facts))
+}
+
+/// How deep brackets stand within brackets, counting those in strings, too: nobody nests so many.
+fn nesting(source: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in source.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// Walks the expression: names must mean something, escaped fields get their real names, and every turn of a loop
+/// asks whether there is time left.
+struct Reader {
+    scope: Vec<String>,
+    facts: Facts,
+    depth: usize,
+}
+
+impl Reader {
+    fn prepare(&mut self, expression: &mut Expression) -> Result<(), String> {
+        // The interpreter recurses as deep on the threads that serve reviews.
+        if self.depth >= MAX_DEPTH {
+            return Err(format!("it is nested deeper than {MAX_DEPTH}"));
+        }
+        self.depth += 1;
+        self.prepare_kind(expression)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn prepare_kind(&mut self, expression: &mut Expression) -> Result<(), String> {
+        match &mut expression.expr {
+            Expr::Unspecified | Expr::Struct(_) => {
+                return Err("it makes a struct, which rules cannot".to_owned());
+            }
+            Expr::Literal(_) => {}
+            Expr::Ident(name) => {
+                if !self.scope.contains(name) {
+                    return Err(format!("undeclared reference to \"{name}\""));
+                }
+                self.facts.old_self |= name == "oldSelf";
+            }
+            Expr::Select(select) => {
+                unescape(&mut select.field);
+                self.prepare(&mut select.operand)?;
+            }
+            Expr::List(list) => {
+                for element in &mut list.elements {
+                    self.prepare(element)?;
+                }
+            }
+            Expr::Map(map) => {
+                for entry in &mut map.entries {
+                    match &mut entry.expr {
+                        EntryExpr::MapEntry(entry) => {
+                            self.prepare(&mut entry.key)?;
+                            self.prepare(&mut entry.value)?;
+                        }
+                        EntryExpr::StructField(_) => {
+                            return Err("it makes a struct, which rules cannot".to_owned());
+                        }
+                    }
+                }
+            }
+            Expr::Call(call) => self.prepare_call(call)?,
+            Expr::Comprehension(comprehension) => {
+                self.facts.loops = true;
+                self.prepare(&mut comprehension.iter_range)?;
+                self.prepare(&mut comprehension.accu_init)?;
+                let depth = self.scope.len();
+                self.scope.push(comprehension.iter_var.clone());
+                self.scope.extend(comprehension.iter_var2.clone());
+                self.scope.push(comprehension.accu_var.clone());
+                self.prepare(&mut comprehension.loop_cond)?;
+                self.prepare(&mut comprehension.loop_step)?;
+                self.prepare(&mut comprehension.result)?;
+                self.scope.truncate(depth);
+                let condition = std::mem::take(&mut comprehension.loop_cond);
+                comprehension.loop_cond = call(
+                    operators::CONDITIONAL,
+                    vec![
+                        call(runtime::TICK, Vec::new()),
+                        condition,
+                        Expression {
+                            id: 0,
+                            expr: Expr::Literal(LiteralValue::Boolean(false.into())),
+                        },
+                    ],
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn prepare_call(&mut self, call: &mut CallExpr) -> Result<(), String> {
+        let mut name = call.func_name.clone();
+        match call.target.as_deref_mut() {
+            // `math.greatest(…)`: the target is a part of the function's name.
+            Some(Expression {
+                expr: Expr::Ident(prefix),
+                ..
+            }) if !self.scope.contains(prefix) => {
+                name = format!("{prefix}.{name}");
+            }
+            Some(target) => self.prepare(target)?,
+            None => {}
+        }
+        if call.func_name == operators::OPT_SELECT
+            && let Some(Expression {
+                expr: Expr::Literal(LiteralValue::String(field)),
+                ..
+            }) = call.args.get_mut(1)
+        {
+            // The crate's `.?` fails on a missing key; its `[?]` gives the empty optional that both should.
+            operators::OPT_INDEX.clone_into(&mut call.func_name);
+            name.clone_from(&call.func_name);
+            let mut text = field.inner().to_owned();
+            unescape(&mut text);
+            *field = text.as_str().into();
+        }
+        for argument in &mut call.args {
+            self.prepare(argument)?;
+        }
+        if !is_operator(&name) && !runtime::has_function(&name) {
+            return Err(format!("undeclared reference to \"{name}\""));
+        }
+        Ok(())
+    }
+}
+
+fn call(name: &str, args: Vec<Expression>) -> Expression {
+    Expression {
+        id: 0,
+        expr: Expr::Call(CallExpr {
+            func_name: name.to_owned(),
+            target: None,
+            args,
+        }),
+    }
+}
+
+/// Operators carry names with characters that no function's name can have.
+fn is_operator(name: &str) -> bool {
+    !name.chars().all(|c| c == '_' || c == '.' || c.is_alphanumeric())
+        || !name.chars().any(char::is_alphanumeric)
+}
+
+/// Undoes the API server's escaping of field names, so that `self.a__dash__b` and `self["a-b"]` are one.
+fn unescape(field: &mut String) {
+    if let Some(word) = field.strip_prefix("__").and_then(|rest| rest.strip_suffix("__"))
+        && RESERVED.contains(&word)
+    {
+        *field = word.to_owned();
+        return;
+    }
+    if field.contains("__") {
+        *field = field
+            .replace("__underscores__", "\u{0}")
+            .replace("__dot__", ".")
+            .replace("__dash__", "-")
+            .replace("__slash__", "/")
+            .replace('\u{0}', "__");
+    }
+}
+
+/// A string as CEL keeps it.
+pub(super) fn text(text: &str) -> CelValue {
+    CelValue::String(Arc::new(text.to_owned()))
+}
