@@ -128,7 +128,7 @@ impl Process {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
-    #[cfg(test)]
+    /// The program's process id, to measure it by.
     pub(crate) fn id(&self) -> Pid {
         self.pid
     }
@@ -148,8 +148,8 @@ fn number(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<i32> {
 mod tests {
     use super::*;
 
-    /// Sleeps for a minute; the shell around it is what gets the signals.
-    fn sleeper(script: &str) -> (Process, tempfile::TempDir) {
+    /// A shell that runs the script.
+    fn shell(script: &str) -> (Process, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("bash");
         command.args(["-c", script]);
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_program_is_gone_when_its_guard_is_dropped() {
-        let (process, _folder) = sleeper("exec sleep 60");
+        let (process, _folder) = shell("exec sleep 60");
         let pid = process.id();
         assert!(rustix::process::test_kill_process(pid).is_ok());
         drop(process);
@@ -181,8 +181,7 @@ mod tests {
 
     #[test]
     fn a_program_hears_the_signals_it_is_sent_and_its_exit_code_is_told() {
-        let (process, _folder) =
-            sleeper("trap 'exit 7' INT; echo ready; while true; do read -rt 0.05 <> <(:); done");
+        let (process, _folder) = shell("trap 'exit 7' INT; echo ready; while true; do sleep 0.05; done");
         process.until("the trap", Duration::from_secs(10), || {
             process.log().contains("ready").then_some(())
         });
@@ -195,7 +194,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "exited with 3 before it answers\nwhat went wrong")]
     fn a_program_that_ends_too_early_fails_the_test_with_its_log() {
-        let (process, _folder) = sleeper("echo what went wrong; exit 3");
+        let (process, _folder) = shell("echo what went wrong; exit 3");
         process.until("it answers", Duration::from_secs(10), || None::<()>);
     }
 }
