@@ -1,5 +1,6 @@
 //! What a rule says: refusals and warnings, as data.
 
+use super::settings::SettingsQuestion;
 use crate::api::Kind;
 
 /// One thing that a rule says about an object.
@@ -63,6 +64,7 @@ pub(super) struct Findings {
     pub(super) refusals: Vec<Finding>,
     pub(super) warnings: Vec<Finding>,
     pub(super) missing: Vec<Reference>,
+    pub(super) question: Option<SettingsQuestion>,
 }
 
 impl Findings {

@@ -2,8 +2,8 @@
 
 use super::engine::{ALWAYS, CREATE, DELETE, Reads, Rule, WRITES};
 use super::finding::{Findings, or_nearest};
-use super::windows;
 use super::{Case, CauseReason};
+use super::{settings, windows};
 use crate::api::names::{self, annotation};
 use crate::api::{Kind, Module, ModulePullOverride, ModuleSource, ModuleUpdatePolicy, ReleaseChannel, words};
 use crate::values::{ModuleName, Requirement, Version, nearest, parse_bool};
@@ -31,6 +31,15 @@ pub(super) const RULES: &[Rule] = &[
         on: WRITES,
         reads: &[Reads::Body(&["settings"]), Reads::Body(&["version"])],
         judge: version_beside_settings,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[
+            Reads::Body(ENABLED),
+            Reads::Body(&["settings"]),
+            Reads::Body(&["version"]),
+        ],
+        judge: settings::judge,
     },
     Rule {
         on: WRITES,
