@@ -1,6 +1,7 @@
 //! A module's settings definition: its versions, compiled.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use jsonschema::Validator;
@@ -317,8 +318,10 @@ fn digest(versions: &[SchemaVersion]) -> String {
     hasher
         .finalize()
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 fn collect(node: &Node, sensitive: &mut BTreeSet<String>, loops: &mut bool) {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::node::Node;
 use super::path::FieldPath;
 use super::rules::{Outcome, Rule};
-use super::violation::{Judgement, MAX_VIOLATIONS, Reason, SkippedRule, Source, Violation};
+use super::violation::{Judgement, MAX_VIOLATIONS, SkippedRule, Source, Violation};
 use super::{runtime, secrets};
 
 /// What one rule may take in a review, all the places where it applies together (rule MC-8).
@@ -142,7 +142,7 @@ impl Walk<'_> {
             .map_or_else(|| path.clone(), |below| path.join(below));
         let violation = Violation {
             path: path.into_string(),
-            reason: Reason::Invalid,
+            reason: rule.reason,
             message,
             source: Source::Rule,
         };
