@@ -7,6 +7,7 @@ use kube_cel::cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, operat
 use kube_cel::cel::parser::{Expression, Parser};
 use serde_json::{Map, Value};
 
+use super::signs::without_pairs;
 use crate::settings::runtime;
 
 /// Characters of a rule; the API server's own bound on expressions is in this order.
@@ -14,10 +15,10 @@ const MAX_RULE: usize = 16 * 1024;
 /// Brackets within brackets; the parser itself stops at 96 expressions within each other.
 const MAX_NESTING: usize = 64;
 /// Expressions within expressions, a chain of operators included.
-const MAX_DEPTH: usize = 128;
+const MAX_DEPTH: usize = 96;
 /// Rules up to this length and nesting are parsed where they are met.
 const PLAIN_RULE: usize = 256;
-const PLAIN_NESTING: usize = 6;
+const PLAIN_NESTING: usize = 4;
 /// Room for the parser: what the longest rule can make it use, in debug builds, too.
 const PARSER_STACK: usize = 256 << 20;
 /// Words that CEL keeps for itself; as field names they are written `__word__`.
@@ -50,6 +51,8 @@ const RESERVED: [&str; 21] = [
 pub(super) struct Facts {
     pub old_self: bool,
     pub loops: bool,
+    /// Expressions within expressions.
+    pub depth: usize,
 }
 
 /// Parses and prepares an expression, or says what is wrong with it in one line.
@@ -108,7 +111,8 @@ fn bare(schema: &Map<String, Value>, depth: usize) -> Value {
 }
 
 fn parse(source: &str) -> Result<(Expression, Facts), String> {
-    let parsed = catch_unwind(|| Parser::new().enable_optional_syntax(true).parse(source));
+    let source = without_pairs(source);
+    let parsed = catch_unwind(|| Parser::new().enable_optional_syntax(true).parse(&source));
     let mut expression = match parsed {
         Ok(Ok(expression)) => expression,
         Ok(Err(errors)) => {
@@ -163,6 +167,7 @@ impl Reader {
             return Err(format!("it is nested deeper than {MAX_DEPTH}"));
         }
         self.depth += 1;
+        self.facts.depth = self.facts.depth.max(self.depth);
         self.prepare_kind(expression)?;
         self.depth -= 1;
         Ok(())

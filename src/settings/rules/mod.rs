@@ -4,6 +4,7 @@
 //! names as the API server escapes them, patterns as Go reads them, and refusing at load what refers to nothing.
 
 mod compile;
+mod signs;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -23,6 +24,9 @@ use compile::{compile, with_room};
 pub(super) const DECKHOUSE: &str = "x-deckhouse-validations";
 /// Rules as CRDs write them: `{rule, message, messageExpression, …}`.
 pub(super) const KUBERNETES: &str = "x-kubernetes-validations";
+/// Expressions within expressions that a thread with an ordinary stack runs, in debug builds, too.
+const DEEP: usize = 16;
+
 /// One rule, ready to run.
 #[derive(Debug)]
 pub(super) struct Rule {
@@ -39,6 +43,8 @@ pub(super) struct Rule {
     pub field_path: Option<String>,
     /// The reason of its violations.
     pub reason: Reason,
+    /// Whether it is nested so deeply that it must not run on the stack of a serving thread.
+    pub deep: bool,
     /// Whether it loops: only then can the settings make it slow.
     pub loops: bool,
 }
@@ -70,13 +76,13 @@ impl Rule {
             .ok_or_else(|| format!("{key} is missing"))?;
         let optional_old = written.optional_old_self == Some(true);
         let (program, facts) = compile(&source)?;
-        let message_program = match written.message_expression {
-            None => None,
-            Some(text) => Some(
-                compile(&text)
-                    .map_err(|why| format!("its messageExpression: {why}"))?
-                    .0,
-            ),
+        let (message_program, message_depth) = match written.message_expression {
+            None => (None, 0),
+            Some(text) => {
+                let (program, facts) =
+                    compile(&text).map_err(|why| format!("its messageExpression: {why}"))?;
+                (Some(program), facts.depth)
+            }
         };
         Ok(Self {
             source: source.trim().to_owned(),
@@ -95,6 +101,7 @@ impl Rule {
                 Some("FieldValueDuplicate") => Reason::Duplicate,
                 _ => Reason::Invalid,
             },
+            deep: facts.depth.max(message_depth) > DEEP,
             loops: facts.loops,
         })
     }

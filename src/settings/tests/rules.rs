@@ -206,6 +206,7 @@ fn bounds_the_nesting_of_rules() {
         format!("{} > 0", vec!["1"; 8000].join("+")),
         vec!["true"; 2000].join(" && "),
         format!("{}true", "!".repeat(15_000)),
+        "!!true".to_owned(),
         format!("{}true{}", "true ? ".repeat(1000), " : true".repeat(1000)),
         format!("1 == {}1", "-".repeat(200)),
     ];
