@@ -1,12 +1,16 @@
 //! Conversions by the real program: limits, failures, what is kept and what is marked.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hatchway::conversion::{ConversionError, Converter, ConverterOptions, Event, Limit};
 use hatchway::settings::{Definition, PathFrom, SchemaVersion};
 use serde_json::{Value, json};
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 struct World {
     converter: Converter,
@@ -26,7 +30,7 @@ impl World {
         change(&mut options);
         let events = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&events);
-        let converter = Converter::new(options, move |event| told.lock().unwrap().push(event.clone()));
+        let converter = Converter::new(options, move |event| lock(&told).push(event.clone()));
         Self { converter, events }
     }
 
@@ -36,7 +40,7 @@ impl World {
         version: u32,
         settings: Value,
     ) -> Result<Value, ConversionError> {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         let converted = self
             .converter
             .convert(definition, version, &settings, deadline)
@@ -45,7 +49,7 @@ impl World {
     }
 
     fn events(&self) -> Vec<Event> {
-        std::mem::take(&mut *self.events.lock().unwrap())
+        std::mem::take(&mut *lock(&self.events))
     }
 }
 

@@ -103,19 +103,19 @@ fn convert(request: &RequestIn) -> Answer {
             return failed(step.from, step.to, index + 1, message);
         }
     }
-    match serde_json::from_str::<Value>(&value.to_string()) {
-        Ok(settings) => Answer::Settings(settings),
-        Err(_) => {
-            let (from, to) = request.steps.last().map_or((0, 0), |step| (step.from, step.to));
-            let filter = request.steps.last().map_or(0, |step| step.filters.len());
-            failed(
-                from,
-                to,
-                filter,
-                "the result cannot be written as JSON".to_owned(),
-            )
-        }
+    if let Ok(settings) = serde_json::from_str::<Value>(&value.to_string()) {
+        return Answer::Settings(settings);
     }
+    let (from, to, filter) = request
+        .steps
+        .last()
+        .map_or((0, 0, 0), |step| (step.from, step.to, step.filters.len()));
+    failed(
+        from,
+        to,
+        filter,
+        "the result cannot be written as JSON".to_owned(),
+    )
 }
 
 fn apply(code: &str, value: Val) -> Result<Val, String> {

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::timeout;
 
 use super::SUBCOMMAND;
 use super::cache::Cache;
@@ -250,33 +251,24 @@ impl Job {
         };
         let broken = |limit| ConversionError::Limit { from, to, limit };
         let mut child = start(&self.inner.options).map_err(process)?;
-        let talk = talk(&mut child, &self.request);
-        let spoken = match tokio::time::timeout(self.inner.options.time, talk).await {
-            Ok(spoken) => spoken,
-            Err(_) => {
-                end(&mut child).await.map_err(process)?;
-                return Err(broken(Limit::Time));
-            }
+        let spoken = match timeout(self.inner.options.time, talk(&mut child, &self.request)).await {
+            Ok(Ok(spoken)) if spoken.answer.len() as u64 > MAX_ANSWER => Err(broken(Limit::Output)),
+            Ok(Ok(spoken)) => Ok(spoken),
+            Ok(Err(error)) => Err(process(error)),
+            Err(_) => Err(broken(Limit::Time)),
         };
-        let spoken = match spoken {
-            Ok(spoken) => spoken,
-            Err(error) => {
-                end(&mut child).await.map_err(process)?;
-                return Err(process(error));
-            }
-        };
-        if spoken.answer.len() as u64 > MAX_ANSWER {
-            end(&mut child).await.map_err(process)?;
-            return Err(broken(Limit::Output));
-        }
         // Both streams are at their end, so nothing is left to wait for; a child that stays all the same is ended.
-        let status = match tokio::time::timeout(self.inner.options.time, child.wait()).await {
-            Ok(status) => status.map_err(process)?,
-            Err(_) => {
-                end(&mut child).await.map_err(process)?;
-                return Err(broken(Limit::Time));
-            }
+        let ended = match &spoken {
+            Ok(_) => timeout(self.inner.options.time, child.wait()).await.ok(),
+            Err(_) => None,
         };
+        let Some(status) = ended else {
+            // Killed and reaped.
+            child.kill().await.map_err(process)?;
+            spoken?;
+            return Err(broken(Limit::Time));
+        };
+        let (status, spoken) = (status.map_err(process)?, spoken?);
         if !status.success() {
             return Err(broken(how_it_ended(status, &spoken.last_words)));
         }
@@ -333,11 +325,6 @@ async fn talk(child: &mut Child, request: &[u8]) -> io::Result<Spoken> {
     read?;
     heard?;
     Ok(Spoken { answer, last_words })
-}
-
-/// Kills and reaps.
-async fn end(child: &mut Child) -> io::Result<()> {
-    child.kill().await
 }
 
 /// Rust says on standard error which of its own limits ended it.

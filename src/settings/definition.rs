@@ -1,6 +1,7 @@
 //! A module's settings definition: its versions, compiled.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use jsonschema::Validator;
@@ -60,6 +61,7 @@ pub struct Definition {
     problems: Vec<LoadProblem>,
     convertible: bool,
     loops: bool,
+    deep: bool,
     sensitive_names: BTreeSet<String>,
 }
 
@@ -92,9 +94,9 @@ impl Definition {
             .and_then(|latest| compile_schema(latest, &mut problems));
         let convertible = check_conversions(&versions, &mut problems);
         let mut sensitive_names = BTreeSet::new();
-        let mut loops = false;
+        let (mut loops, mut deep) = (false, false);
         if let Some(compiled) = &compiled {
-            collect(&compiled.root, &mut sensitive_names, &mut loops);
+            collect(&compiled.root, &mut sensitive_names, &mut loops, &mut deep);
         }
         Self {
             digest: digest(&versions),
@@ -103,6 +105,7 @@ impl Definition {
             problems,
             convertible,
             loops,
+            deep,
             sensitive_names,
         }
     }
@@ -208,7 +211,12 @@ impl Definition {
             judgement.rules_not_run = compiled.root.rules_below;
         } else if compiled.root.rules_below {
             let old = old.map(|old| self.with_defaults(old));
-            evaluate::run(&compiled.root, &settings, old.as_ref(), deadline, &mut judgement);
+            let run = if self.deep {
+                evaluate::run_deep
+            } else {
+                evaluate::run
+            };
+            run(&compiled.root, &settings, old.as_ref(), deadline, &mut judgement);
         }
         judgement
     }
@@ -317,12 +325,15 @@ fn digest(versions: &[SchemaVersion]) -> String {
     hasher
         .finalize()
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
-fn collect(node: &Node, sensitive: &mut BTreeSet<String>, loops: &mut bool) {
+fn collect(node: &Node, sensitive: &mut BTreeSet<String>, loops: &mut bool, deep: &mut bool) {
     *loops |= node.rules.iter().any(|rule| rule.loops);
+    *deep |= node.rules.iter().any(|rule| rule.deep);
     for (key, child) in &node.properties {
         if child.sensitive || child.items.as_deref().is_some_and(|items| items.sensitive) {
             sensitive.insert(key.clone());
@@ -332,7 +343,7 @@ fn collect(node: &Node, sensitive: &mut BTreeSet<String>, loops: &mut bool) {
         .children()
         .filter(|child| child.rules_below || child.sensitive_below)
     {
-        collect(child, sensitive, loops);
+        collect(child, sensitive, loops, deep);
     }
 }
 

@@ -8,11 +8,32 @@ use serde_json::Value;
 use super::node::Node;
 use super::path::FieldPath;
 use super::rules::{Outcome, Rule};
-use super::violation::{Judgement, MAX_VIOLATIONS, Reason, SkippedRule, Source, Violation};
+use super::violation::{Judgement, MAX_VIOLATIONS, SkippedRule, Source, Violation};
 use super::{runtime, secrets};
 
 /// What one rule may take in a review, all the places where it applies together (rule MC-8).
 pub const RULE_TIME: Duration = Duration::from_millis(200);
+
+/// The stack that the deepest rules need, several times over.
+const DEEP_STACK: usize = 64 << 20;
+
+/// [`run`] for definitions with deeply nested rules: the interpreter recurses, so it gets a stack of its own.
+pub(super) fn run_deep(
+    root: &Node,
+    settings: &Value,
+    old: Option<&Value>,
+    deadline: Option<Instant>,
+    judgement: &mut Judgement,
+) {
+    let ran = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .stack_size(DEEP_STACK)
+            .spawn_scoped(scope, || run(root, settings, old, deadline, judgement));
+        thread.is_ok_and(|thread| thread.join().is_ok())
+    });
+    // Without a thread there is no verdict of rules, which is told.
+    judgement.rules_not_run |= !ran;
+}
 
 /// Runs every rule below `root`. `deadline` is when the review has to be answered.
 pub(super) fn run(
@@ -142,7 +163,7 @@ impl Walk<'_> {
             .map_or_else(|| path.clone(), |below| path.join(below));
         let violation = Violation {
             path: path.into_string(),
-            reason: Reason::Invalid,
+            reason: rule.reason,
             message,
             source: Source::Rule,
         };

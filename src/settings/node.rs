@@ -10,6 +10,10 @@ use super::rules::Rule;
 
 /// One place in the settings, as the schema describes it.
 #[derive(Debug, Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "marks of a schema, each read where it matters"
+)]
 pub(super) struct Node {
     /// The JSON type words as written: `integer`, `string`, …; empty where the schema leaves it open.
     pub types: Vec<String>,

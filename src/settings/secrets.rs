@@ -44,7 +44,7 @@ pub(super) fn each(value: &Value, node: Option<&Node>, secret: bool, found: &mut
 pub(super) fn quoted_in(text: &str, value: &Value, node: Option<&Node>) -> bool {
     let mut quoted = false;
     each(value, node, false, &mut |secret| {
-        quoted = quoted || text.contains(secret)
+        quoted = quoted || text.contains(secret);
     });
     quoted
 }
