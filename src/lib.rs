@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod certificates;
+pub mod cluster;
 pub mod documents;
 pub mod review;
 pub mod rules;
