@@ -74,7 +74,10 @@ pub(super) fn apply(
             return Err(misfits);
         }
     };
-    misfits.extend(admitted.verdict.refusals.into_iter().map(from_finding));
+    let refusals = admitted.verdict.refusals;
+    // A rule knows better than the API server what a name has to be.
+    misfits.retain(|misfit| refusals.iter().all(|refusal| refusal.field != misfit.field));
+    misfits.extend(refusals.into_iter().map(from_finding));
     if !misfits.is_empty() {
         return Err(misfits);
     }

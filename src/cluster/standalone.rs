@@ -13,6 +13,7 @@ use crate::world::Object;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +26,6 @@ use tokio_util::sync::CancellationToken;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Follows a folder and applies its documents to a world as `kubectl apply` would, judged as on the wire.
-#[derive(Debug)]
 pub struct Standalone {
     follower: Follower,
     store: Arc<Store>,
@@ -37,13 +37,21 @@ pub struct Standalone {
     told: BTreeSet<String>,
 }
 
+// By hand: files hold credentials.
+impl fmt::Debug for Standalone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Standalone")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The files cannot be found. What they said before holds on.
 #[derive(Debug, thiserror::Error)]
 #[error("the folder of objects cannot be listed")]
 pub struct FollowFolderError(#[source] io::Error);
 
 /// An object that the files speak of, or spoke of when they were last applied.
-#[derive(Debug)]
 struct Entry {
     /// What they say, or said last.
     document: Arc<Document>,
@@ -182,24 +190,28 @@ impl Standalone {
             }
         }
         for (key, document) in found {
+            let entry = self.entries.get_mut(&key);
+            if let Some(entry) = &entry
+                && entry.present
+                && Arc::ptr_eq(&entry.document, &document)
+            {
+                continue;
+            }
             let said = apply::said(key.0, &document.value);
-            match self.entries.get_mut(&key) {
-                Some(entry) => {
-                    if !entry.present || entry.said != said {
-                        entry.told.clear();
-                    }
-                    (entry.document, entry.said, entry.present) = (document, said, true);
+            if let Some(entry) = entry {
+                if !entry.present || entry.said != said {
+                    entry.told.clear();
                 }
-                None => {
-                    let entry = Entry {
-                        document,
-                        said,
-                        present: true,
-                        applied: None,
-                        told: String::new(),
-                    };
-                    self.entries.insert(key, entry);
-                }
+                (entry.document, entry.said, entry.present) = (document, said, true);
+            } else {
+                let entry = Entry {
+                    document,
+                    said,
+                    present: true,
+                    applied: None,
+                    told: String::new(),
+                };
+                self.entries.insert(key, entry);
             }
         }
     }

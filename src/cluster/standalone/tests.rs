@@ -286,11 +286,11 @@ fn what_is_no_object_of_ours_is_told_at_its_place() {
         lines[1],
         "a.yaml:1: metadata.name is missing: give the ModuleConfig a name"
     );
-    assert_eq!(
-        lines[2],
-        "d.yaml:3: ModuleConfig/E\\nx: metadata.name: \"E\\nx\" is no RFC 1123 subdomain: use at most 253 lower-case \
-         letters, digits, '-' and '.', with a letter or digit at both ends and on both sides of each '.'"
+    assert!(
+        lines[2].starts_with("d.yaml:3: ModuleConfig/E\\nx: metadata.name: 'E\\nx' is no module name"),
+        "{lines:?}"
     );
+    assert!(!lines[2].contains("RFC 1123"), "the rule speaks, and it alone");
     assert_eq!(
         lines[3],
         "b.yaml:2: ModuleConfig/echo: apiVersion: ModuleConfig has no version 'deckhouse.io/v9', write \
