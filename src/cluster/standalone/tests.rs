@@ -384,7 +384,7 @@ fn a_deletion_waits_for_finalizers_and_the_object_can_come_again() {
     scene.step();
     let (kind, name) = (Kind::ModuleUpdatePolicy, "slow");
     scene.touch(kind, name, |value| {
-        value["metadata"]["finalizers"] = json!(["example.com/a"])
+        value["metadata"]["finalizers"] = json!(["example.com/a"]);
     });
     assert_eq!(scene.step(), none());
     scene.remove("policy.yaml");
