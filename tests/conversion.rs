@@ -73,6 +73,10 @@ fn definition(steps: &[&[&str]]) -> Definition {
 
 #[tokio::test]
 async fn converts_over_three_versions() {
+    // A review's future moves between threads.
+    fn movable<T: Send>(future: T) -> T {
+        future
+    }
     let world = World::new();
     let definition = definition(&[&[".b = .a", "del(.a)"], &[".c = .b * 2 | del(.b)"]]);
     let table = [
