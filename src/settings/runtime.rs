@@ -111,8 +111,8 @@ fn tick() -> Result<CelValue, ExecutionError> {
 /// Numbers are equal by value, whatever their types.
 #[allow(clippy::cast_precision_loss, reason = "as in CEL: compared as doubles")]
 #[allow(clippy::float_cmp, reason = "equality is what was asked for")]
-fn number_equals(left: CelValue, right: CelValue) -> Result<CelValue, ExecutionError> {
-    Ok(CelValue::Bool(match (&left, &right) {
+fn number_equals(left: CelValue, right: CelValue) -> bool {
+    match (&left, &right) {
         (CelValue::Int(int), CelValue::Float(float)) | (CelValue::Float(float), CelValue::Int(int)) => {
             *int as f64 == *float
         }
@@ -120,7 +120,7 @@ fn number_equals(left: CelValue, right: CelValue) -> Result<CelValue, ExecutionE
             *uint as f64 == *float
         }
         _ => left == right,
-    }))
+    }
 }
 
 /// RE2 as Go reads it, each pattern compiled once per thread.
