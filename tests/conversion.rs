@@ -95,7 +95,9 @@ async fn converts_over_three_versions() {
     ];
     for (version, settings, expected) in table {
         assert_eq!(
-            world.convert(&definition, version, settings).await.unwrap(),
+            movable(world.convert(&definition, version, settings))
+                .await
+                .unwrap(),
             expected
         );
     }
