@@ -83,7 +83,7 @@ impl Definition {
                 problems.push(LoadProblem {
                     path: format!("versions[{}]", pair[0].number),
                     message: "the version is listed twice, the first one counts".to_owned(),
-                    kind: ProblemKind::Schema,
+                    kind: ProblemKind::Version,
                 });
             }
         }
@@ -98,8 +98,13 @@ impl Definition {
         if let Some(compiled) = &compiled {
             collect(&compiled.root, &mut sensitive_names, &mut loops, &mut deep);
         }
+        let digest = digest(&versions);
+        // Compiled or of no use: the text of schemas is most of a definition's size.
+        for version in &mut versions {
+            version.schema = Value::Null;
+        }
         Self {
-            digest: digest(&versions),
+            digest,
             versions,
             compiled,
             problems,

@@ -169,6 +169,7 @@ impl Reader {
         self.depth += 1;
         self.facts.depth = self.facts.depth.max(self.depth);
         self.prepare_kind(expression)?;
+        Self::compare_numbers(expression);
         self.depth -= 1;
         Ok(())
     }
@@ -237,6 +238,23 @@ impl Reader {
         Ok(())
     }
 
+    /// Lets `==` and `!=` beside a written number compare by value.
+    fn compare_numbers(expression: &mut Expression) {
+        let Expr::Call(compared) = &mut expression.expr else {
+            return;
+        };
+        let negated = compared.func_name == operators::NOT_EQUALS;
+        if !(negated || compared.func_name == operators::EQUALS) || !compared.args.iter().any(is_number) {
+            return;
+        }
+        let equals = call(runtime::NUMBER_EQUALS, std::mem::take(&mut compared.args));
+        *expression = if negated {
+            call(operators::LOGICAL_NOT, vec![equals])
+        } else {
+            equals
+        };
+    }
+
     fn prepare_call(&mut self, call: &mut CallExpr) -> Result<(), String> {
         let mut name = call.func_name.clone();
         match call.target.as_deref_mut() {
@@ -282,6 +300,11 @@ fn call(name: &str, args: Vec<Expression>) -> Expression {
             args,
         }),
     }
+}
+
+fn is_number(expression: &Expression) -> bool {
+    use LiteralValue::{Double, Int, UInt};
+    matches!(expression.expr, Expr::Literal(Int(_) | UInt(_) | Double(_)))
 }
 
 /// Operators carry names with characters that no function's name can have.

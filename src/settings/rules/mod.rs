@@ -29,6 +29,10 @@ const DEEP: usize = 16;
 
 /// One rule, ready to run.
 #[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "what was found in the expression, each read where it matters"
+)]
 pub(super) struct Rule {
     /// The expression as written, for messages.
     pub source: String,
