@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod certificates;
+pub mod cli;
 pub mod documents;
 pub mod review;
 pub mod rules;

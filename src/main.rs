@@ -1,3 +1,12 @@
 //! The `hatchway` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+// A review is many small allocations: a quarter of its time goes into the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    hatchway::certificates::install_provider();
+    hatchway::cli::run()
+}

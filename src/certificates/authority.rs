@@ -16,12 +16,12 @@ use super::resolver::{ReadLeaf, Served};
 use super::x509::{self, Validity};
 
 /// How far back a certificate's life begins, for callers whose clock is behind.
-pub const CLOCK_SKEW: Duration = Duration::from_secs(60 * 60);
+pub const CLOCK_SKEW: Duration = Duration::from_hours(1);
 /// How long a leaf lives: short enough that a stolen key is soon worthless, long enough that a night without us
 /// renewing it harms nobody.
-pub const LEAF_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+pub const LEAF_LIFE: Duration = Duration::from_hours(24);
 /// How long an authority lives unless told otherwise. Who keeps it in a Secret rotates it long before.
-pub const AUTHORITY_LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+pub const AUTHORITY_LIFE: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// Signs server certificates.
 pub struct Authority {

@@ -93,7 +93,7 @@ fn refuses_a_key_of_another_authority() {
 fn never_signs_beyond_its_own_life() {
     install_provider();
     let now = SystemTime::now();
-    let authority = Authority::generate(now, Duration::from_secs(600)).unwrap();
+    let authority = Authority::generate(now, Duration::from_mins(10)).unwrap();
     let served = authority.sign(&["localhost".into()], now).unwrap();
     assert_eq!(served.not_after(), authority.not_after());
 }

@@ -1,0 +1,90 @@
+//! The command line: one file per command, each parses, calls and prints. Exit codes: 0 fine, 1 refused or found
+//! wrong, 2 could not judge or run.
+
+mod serve;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::telemetry::{logs, panics};
+
+/// Could not judge or run.
+const COULD_NOT_RUN: u8 = 2;
+
+/// Admission and release server for the modules of Deckhouse Kubernetes Platform.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 fine, 1 refused or found wrong, 2 could not judge or run."
+)]
+struct Cli {
+    #[command(flatten)]
+    logs: Logs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+struct Logs {
+    /// How log lines on standard error look [default: human on a terminal, else json]
+    #[arg(long, global = true, env = "HATCHWAY_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<logs::Format>,
+    /// What is logged: a level, or directives such as `info,hatchway=debug`
+    #[arg(long, global = true, env = "HATCHWAY_LOG", value_name = "FILTER", default_value = "info", value_parser = logs::filter)]
+    log: EnvFilter,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(Box<serve::Args>),
+}
+
+/// Does what the command line says.
+pub fn run() -> ExitCode {
+    let Cli {
+        logs: Logs { log_format, log },
+        command,
+    } = Cli::parse();
+    logs::init(log_format.unwrap_or_else(logs::Format::by_terminal), log);
+    panics::log_panics();
+    let result = match command {
+        Command::Serve(args) => serve::run(*args),
+    };
+    result.unwrap_or_else(|error| {
+        // Nobody is left to be told when standard error is gone.
+        drop(writeln!(std::io::stderr(), "error: {error:#}"));
+        ExitCode::from(COULD_NOT_RUN)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_long_flag_of_serve_can_come_from_the_environment() {
+        let command = Cli::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        for flag in serve.get_arguments().chain(command.get_arguments()) {
+            let Some(name) = flag.get_long().filter(|name| !["help", "version"].contains(name)) else {
+                continue;
+            };
+            let env = format!("HATCHWAY_{}", name.replace('-', "_").to_uppercase());
+            assert_eq!(
+                flag.get_env().and_then(|env| env.to_str()),
+                Some(env.as_str()),
+                "--{name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! `hatchway serve`: wires the admission port, the ops port and what stands behind them.
+
+mod announce;
+mod credentials;
+mod shutdown;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Router;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+
+use crate::certificates::probe::{Caller, Probe};
+use crate::telemetry::{Metrics, Readiness, ops};
+use crate::webhook::{self, Drain, Limits, Reviewer, Server};
+
+/// Serve admission reviews and conversions over HTTPS, and /livez, /readyz and /metrics over plain HTTP
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hatchway serve --standalone manifests/examples
+  hatchway serve --standalone . --https-addr 127.0.0.1:0 --ops-addr 127.0.0.1:0
+  hatchway serve --tls-dir /etc/hatchway/tls --client-ca /etc/hatchway/callers.crt")]
+pub(super) struct Args {
+    #[command(flatten)]
+    world: WorldArgs,
+    #[command(flatten)]
+    certificates: credentials::CertificateArgs,
+    /// Where admission and conversion listen; port 0 picks a free one
+    #[arg(
+        long,
+        env = "HATCHWAY_HTTPS_ADDR",
+        value_name = "ADDR",
+        default_value = "[::]:9443"
+    )]
+    https_addr: SocketAddr,
+    /// Where /livez, /readyz and /metrics listen, in plain HTTP; port 0 picks a free one
+    #[arg(
+        long,
+        env = "HATCHWAY_OPS_ADDR",
+        value_name = "ADDR",
+        default_value = "[::]:9090"
+    )]
+    ops_addr: SocketAddr,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// What reviews are judged against, and who is trusted.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct WorldArgs {
+    /// No cluster: the YAML and JSON files in DIR are the cluster's objects
+    #[arg(long, env = "HATCHWAY_STANDALONE", value_name = "DIR")]
+    standalone: Option<PathBuf>,
+    /// Namespace of Hatchway itself [default: the pod's, else d8-system]
+    #[arg(long, env = "HATCHWAY_NAMESPACE", value_name = "NS")]
+    namespace: Option<String>,
+    /// A user whose changes of metadata and status are not judged; may be repeated
+    #[arg(
+        long,
+        env = "HATCHWAY_TRUSTED_USER",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    trusted_user: Vec<String>,
+}
+
+/// Serves until told to end.
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the asynchronous runtime")?;
+    let readiness = Readiness::default();
+    let code = runtime.block_on(async {
+        let (reviewer, routes) = reviewer(&args.world, &readiness)?;
+        serve(args, reviewer, routes, readiness).await
+    });
+    // Connections that outlived the shutdown's patience end here.
+    runtime.shutdown_background();
+    code
+}
+
+async fn serve(
+    args: Args,
+    reviewer: impl Reviewer,
+    routes: Router,
+    readiness: Readiness,
+) -> anyhow::Result<ExitCode> {
+    let Args {
+        world,
+        certificates,
+        https_addr,
+        ops_addr,
+        limits,
+    } = args;
+    let WorldArgs {
+        standalone,
+        namespace,
+        trusted_user: _,
+    } = world;
+    let standalone = standalone.is_some();
+
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    // Before anything listens: a certificate that cannot be served is an error at start, not of the first caller.
+    let credentials = credentials::load(certificates, namespace, standalone, &metrics)?;
+    let tls = Arc::clone(&credentials.tls);
+
+    let https = listen(https_addr, "--https-addr").await?;
+    let ops = listen(ops_addr, "--ops-addr").await?;
+    let bound = announce::Ports {
+        https: https.local_addr()?,
+        ops: ops.local_addr()?,
+    };
+
+    let serving = readiness.condition("serving", "the server is starting");
+    let caller = Caller::default();
+    let probe = Arc::new(Probe::new(
+        bound.https,
+        Arc::clone(tls.resolver()),
+        caller.clone(),
+    ));
+    readiness.probe("tls", move || {
+        let probe = Arc::clone(&probe);
+        async move { probe.run().await }
+    });
+
+    let drain = Drain::default();
+    let patience = shutdown::Patience {
+        delay: limits.drain_delay,
+        total: limits.drain_timeout,
+    };
+    let server = Server::new(reviewer, tls, limits, metrics, drain.clone(), caller);
+    let mut signals = shutdown::Signals::new().context("cannot listen for signals")?;
+    tokio::spawn(ops::serve(
+        ops,
+        ops::router(Arc::new(registry), readiness, routes),
+    ));
+    let ca_file = credentials.ca_file.clone();
+    credentials.follow();
+    let server = tokio::spawn(server.run(https));
+
+    serving.met();
+    bound.print().context("cannot write to standard output")?;
+    if standalone {
+        announce::print_curl_lines(&bound, ca_file.as_deref());
+    }
+    tracing::info!(https = %bound.https, ops = %bound.ops, "serving");
+    shutdown::run(&mut signals, server, &drain, &serving, patience).await
+}
+
+async fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    webhook::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {flag} {address}"))
+}
+
+/// What judges the reviews, and the routes that it adds to the ops port.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a world that is read from somewhere can be missing"
+)]
+fn reviewer(_: &WorldArgs, _: &Readiness) -> anyhow::Result<(impl Reviewer, Router)> {
+    Ok((temporary::NoReview, Router::new()))
+}
+
+mod temporary {
+    use bytes::Bytes;
+    use http::StatusCode;
+
+    use crate::webhook::{Answer, Deadline, Path, Reviewer};
+
+    /// Takes nothing for a review.
+    pub(super) struct NoReview;
+
+    impl Reviewer for NoReview {
+        async fn answer(&self, _: Path, _: Bytes, _: Deadline) -> Answer {
+            Answer {
+                status: StatusCode::BAD_REQUEST,
+                body: Bytes::from_static(b"{\"error\":\"the body is no review; send an AdmissionReview of admission.k8s.io/v1\"}\n"),
+                kind: "none",
+                operation: "none",
+                verdict: "protocol-error",
+            }
+        }
+    }
+}

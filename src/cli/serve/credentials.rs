@@ -1,0 +1,217 @@
+//! Which certificate is shown, and who keeps it fresh.
+
+use std::future::Future;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::{Context, bail};
+
+use crate::certificates::authority::AUTHORITY_LIFE;
+use crate::certificates::{Authority, ClientCa, Leaves, PairFiles, Tls};
+use crate::telemetry::Metrics;
+
+/// Where the standalone server writes its authority's certificate.
+const STANDALONE_CA_FILE: &str = "certs/ca.crt";
+/// The namespace outside of a pod.
+const DEFAULT_NAMESPACE: &str = "d8-system";
+/// Where a pod finds the name of its namespace.
+const POD_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/// The flags that concern certificates.
+#[derive(Debug, clap::Args)]
+pub(super) struct CertificateArgs {
+    /// Folder with tls.crt, tls.key and maybe ca.crt, reloaded when they change [default: a certificate of our own]
+    #[arg(long, env = "HATCHWAY_TLS_DIR", value_name = "DIR")]
+    tls_dir: Option<PathBuf>,
+    /// Where the certificate of our own authority is written, for curl --cacert [default: certs/ca.crt if standalone]
+    #[arg(
+        long,
+        env = "HATCHWAY_CA_FILE",
+        value_name = "FILE",
+        conflicts_with = "tls_dir"
+    )]
+    ca_file: Option<PathBuf>,
+    /// Callers must show a certificate that one of the CAs in FILE has signed
+    #[arg(long, env = "HATCHWAY_CLIENT_CA", value_name = "FILE")]
+    client_ca: Option<PathBuf>,
+    /// The Service by which API servers call: the certificate is for NAME.NAMESPACE.svc
+    #[arg(
+        long,
+        env = "HATCHWAY_SERVICE",
+        value_name = "NAME",
+        default_value = "hatchway"
+    )]
+    service: String,
+    /// The URL by which API servers call instead of a Service: the certificate is for its host
+    #[arg(long, env = "HATCHWAY_WEBHOOK_URL", value_name = "URL")]
+    webhook_url: Option<http::Uri>,
+}
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What is shown, and the tasks that keep it fresh.
+pub(super) struct Credentials {
+    pub(super) tls: Arc<Tls>,
+    /// What callers have to trust, if it is a file.
+    pub(super) ca_file: Option<PathBuf>,
+    tasks: Vec<Task>,
+}
+
+impl Credentials {
+    /// From now on changes are followed.
+    pub(super) fn follow(self) {
+        for task in self.tasks {
+            tokio::spawn(task);
+        }
+    }
+}
+
+/// Reads or makes the certificate. What cannot be served is an error that says why.
+pub(super) fn load(
+    args: CertificateArgs,
+    namespace: Option<String>,
+    standalone: bool,
+    metrics: &Metrics,
+) -> anyhow::Result<Credentials> {
+    let CertificateArgs {
+        tls_dir,
+        ca_file,
+        client_ca,
+        service,
+        webhook_url,
+    } = args;
+    let mut tasks: Vec<Task> = Vec::new();
+
+    let (resolver, ca_file) = if let Some(dir) = tls_dir {
+        let mut files = PairFiles::load(&dir, metrics.clone())
+            .with_context(|| format!("cannot serve the certificate in --tls-dir {}", dir.display()))?;
+        let resolver = files.resolver().context("the certificate was taken already")?;
+        tasks.push(Box::pin(files.follow(Arc::clone(&resolver))));
+        let bundle = dir.join("ca.crt");
+        (resolver, bundle.exists().then_some(bundle))
+    } else {
+        let names = names(&service, webhook_url.as_ref(), namespace, standalone)?;
+        let now = SystemTime::now();
+        let authority = Arc::new(Authority::generate(now, AUTHORITY_LIFE)?);
+        let ca_file = ca_file.or_else(|| standalone.then(|| STANDALONE_CA_FILE.into()));
+        if let Some(file) = &ca_file {
+            write_atomically(file, authority.certificate_pem())
+                .with_context(|| format!("cannot write --ca-file {}", file.display()))?;
+        }
+        let leaves = Arc::new(Leaves::new(authority, names, now, metrics.clone())?);
+        let resolver = Arc::clone(leaves.resolver());
+        tasks.push(Box::pin(leaves.follow()));
+        (resolver, ca_file)
+    };
+
+    let client = client_ca
+        .map(|file| ClientCa::load(file, metrics.clone()))
+        .transpose()?;
+    let (client, roots) = client.unzip();
+    let tls = Arc::new(Tls::new(resolver, roots)?);
+    if let Some(client) = client {
+        tasks.push(Box::pin(client.follow(Arc::clone(&tls))));
+    }
+    Ok(Credentials { tls, ca_file, tasks })
+}
+
+/// The names that callers use.
+fn names(
+    service: &str,
+    url: Option<&http::Uri>,
+    namespace: Option<String>,
+    standalone: bool,
+) -> anyhow::Result<Vec<String>> {
+    let mut names = if let Some(url) = url {
+        let Some(host) = url.host().filter(|_| url.scheme_str() == Some("https")) else {
+            bail!("--webhook-url \"{url}\" is no https URL; write it like https://hatchway.example.com:9443");
+        };
+        vec![host.trim_matches(['[', ']']).to_owned()]
+    } else {
+        let namespace = namespace.unwrap_or_else(own_namespace);
+        // The second is the Service for conversions, which also reaches replicas that are not ready.
+        vec![
+            format!("{service}.{namespace}.svc"),
+            format!("{service}-convert.{namespace}.svc"),
+        ]
+    };
+    if standalone {
+        names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
+    }
+    Ok(names)
+}
+
+fn own_namespace() -> String {
+    std::fs::read_to_string(POD_NAMESPACE)
+        .ok()
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned())
+}
+
+/// Writes a file that others read meanwhile: they see the old one or the new one. Its folder is made.
+fn write_atomically(file: &Path, text: &str) -> std::io::Result<()> {
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut new = tempfile::Builder::new()
+        .prefix(".ca-")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(folder)?;
+    new.write_all(text.as_bytes())?;
+    new.as_file().sync_all()?;
+    new.persist(file)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_certificate_is_for_the_services_or_the_host_of_the_url() {
+        let named = names("hatchway", None, Some("d8-system".into()), false).unwrap();
+        assert_eq!(
+            named,
+            ["hatchway.d8-system.svc", "hatchway-convert.d8-system.svc"]
+        );
+        let url = "https://hatchway.example.com:9443/x".parse().unwrap();
+        assert_eq!(
+            names("hatchway", Some(&url), None, false).unwrap(),
+            ["hatchway.example.com"]
+        );
+        let url = "https://[::1]:9443".parse().unwrap();
+        assert_eq!(
+            names("hatchway", Some(&url), None, true).unwrap(),
+            ["::1", "localhost", "127.0.0.1", "::1"]
+        );
+        let url = "http://hatchway.example.com".parse().unwrap();
+        assert!(
+            names("hatchway", Some(&url), None, false)
+                .unwrap_err()
+                .to_string()
+                .contains("https://")
+        );
+    }
+
+    #[test]
+    fn writes_a_readable_file_into_a_new_folder_and_replaces_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("certs/ca.crt");
+        for text in ["one", "two"] {
+            write_atomically(&file, text).unwrap();
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+        }
+        assert_eq!(
+            std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o644
+        );
+        assert_eq!(std::fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
+    }
+}
