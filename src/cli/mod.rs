@@ -1,6 +1,10 @@
 //! The command line: one file per command, each parses, calls and prints. Exit codes: 0 fine, 1 refused or found
 //! wrong, 2 could not judge or run.
 
+mod against;
+mod check;
+mod output;
+mod review;
 mod serve;
 
 use std::io::Write;
@@ -40,6 +44,8 @@ struct Logs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Args>),
+    Check(check::Args),
+    Review(review::Args),
 }
 
 /// Does what the command line says.
@@ -52,6 +58,8 @@ pub fn run() -> ExitCode {
     panics::log_panics();
     let result = match command {
         Command::Serve(args) => serve::run(*args),
+        Command::Check(args) => check::run(args),
+        Command::Review(args) => review::run(args),
     };
     result.unwrap_or_else(|error| {
         // Nobody is left to be told when standard error is gone.
