@@ -3,6 +3,7 @@
 
 mod against;
 mod check;
+mod manifests;
 mod output;
 mod review;
 mod serve;
@@ -46,6 +47,7 @@ enum Command {
     Serve(Box<serve::Args>),
     Check(check::Args),
     Review(review::Args),
+    Manifests(manifests::Args),
 }
 
 /// Does what the command line says.
@@ -60,6 +62,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Check(args) => check::run(args),
         Command::Review(args) => review::run(args),
+        Command::Manifests(args) => manifests::run(args),
     };
     result.unwrap_or_else(|error| {
         // Nobody is left to be told when standard error is gone.
