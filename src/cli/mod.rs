@@ -3,6 +3,8 @@
 
 mod against;
 mod check;
+mod completions;
+mod docs;
 mod manifests;
 mod output;
 mod review;
@@ -11,7 +13,7 @@ mod serve;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::telemetry::{logs, panics};
@@ -48,6 +50,9 @@ enum Command {
     Check(check::Args),
     Review(review::Args),
     Manifests(manifests::Args),
+    Completions(completions::Args),
+    #[command(hide = true)]
+    Docs(docs::Args),
 }
 
 /// Does what the command line says.
@@ -63,6 +68,8 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Review(args) => review::run(args),
         Command::Manifests(args) => manifests::run(args),
+        Command::Completions(args) => completions::run(args, Cli::command()),
+        Command::Docs(args) => docs::run(args, Cli::command()),
     };
     result.unwrap_or_else(|error| {
         // Nobody is left to be told when standard error is gone.
@@ -73,8 +80,6 @@ pub fn run() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -83,18 +88,33 @@ mod tests {
     }
 
     #[test]
-    fn every_long_flag_of_serve_can_come_from_the_environment() {
-        let command = Cli::command();
-        let serve = command.find_subcommand("serve").unwrap();
-        for flag in serve.get_arguments().chain(command.get_arguments()) {
-            let Some(name) = flag.get_long().filter(|name| !["help", "version"].contains(name)) else {
-                continue;
-            };
-            let env = format!("HATCHWAY_{}", name.replace('-', "_").to_uppercase());
-            assert_eq!(
-                flag.get_env().and_then(|env| env.to_str()),
-                Some(env.as_str()),
-                "--{name}"
+    fn every_long_flag_can_come_from_the_environment() {
+        fn visit(command: &clap::Command) {
+            for flag in command.get_arguments() {
+                let Some(name) = flag.get_long().filter(|name| !["help", "version"].contains(name)) else {
+                    continue;
+                };
+                let env = format!("HATCHWAY_{}", name.replace('-', "_").to_uppercase());
+                assert_eq!(
+                    flag.get_env().and_then(|env| env.to_str()),
+                    Some(env.as_str()),
+                    "{} --{name}",
+                    command.get_name()
+                );
+            }
+            command.get_subcommands().for_each(visit);
+        }
+        visit(&Cli::command());
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        for command in Cli::command().get_subcommands() {
+            let after = command.get_after_help().map(ToString::to_string);
+            assert!(
+                after.is_some_and(|after| after.starts_with("Examples:\n  hatchway ")),
+                "{}",
+                command.get_name()
             );
         }
     }
