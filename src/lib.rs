@@ -3,6 +3,7 @@
 pub mod api;
 pub mod certificates;
 pub mod cli;
+pub mod cluster;
 pub mod documents;
 pub mod review;
 pub mod rules;
