@@ -71,7 +71,9 @@ where
 {
     let mut connection = pin!(connection);
     let mut stopping: Option<Instant> = None;
-    let mut look = pin!(tokio::time::sleep(shared.limits.header_timeout));
+    let mut look = pin!(tokio::time::sleep(
+        shared.limits.header_timeout.min(shared.limits.idle_timeout)
+    ));
     loop {
         tokio::select! {
             biased;
@@ -84,7 +86,11 @@ where
             () = look.as_mut() => {}
             () = shared.drain.stopped(), if stopping.is_none() => {
                 stopping = Some(Instant::now());
-                connection.as_mut().graceful_shutdown();
+                // hyper would close a connection that has not sent anything yet, with its first request on the way.
+                // It gets a moment (see `Activity`), and the answer closes it.
+                if !activity.awaits_first() {
+                    connection.as_mut().graceful_shutdown();
+                }
             }
         }
         match activity.step(Instant::now(), &shared.limits, stopping) {

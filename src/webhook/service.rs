@@ -205,6 +205,10 @@ fn is_json(media: &HeaderValue) -> bool {
         .eq_ignore_ascii_case(b"application/json")
 }
 
+/// How many bytes of a refused body are read and thrown away at least, so that even a client that is far off the mark
+/// learns why: about what a fast network delivers in a tenth of a second.
+const LINGER: usize = 16 << 20;
+
 /// Keeps reading what an HTTP/1.1 client is still sending after it was refused, so that it gets to read the answer.
 /// Not when it waits for our word before it sends anything, and not when it was too slow.
 fn linger(head: &Parts, body: Incoming, refusal: &Refusal, limits: &Limits) {
@@ -214,7 +218,7 @@ fn linger(head: &Parts, body: Incoming, refusal: &Refusal, limits: &Limits) {
         && refusal.status != StatusCode::REQUEST_TIMEOUT
         && !body.is_end_stream()
     {
-        tokio::spawn(body::discard(body, limits.max_body.saturating_mul(2)));
+        tokio::spawn(body::discard(body, limits.max_body.saturating_mul(2).max(LINGER)));
     }
 }
 
