@@ -3,14 +3,10 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use serde_json::Value;
-
-use crate::api::GROUP;
-use crate::documents;
+use crate::cluster::folder;
 use crate::review::Trusted;
-use crate::rules::{admit, convert};
-use crate::world::{Object, World};
+use crate::world::World;
+use anyhow::{Context, bail};
 
 /// The flags that name the world and the trusted users.
 #[derive(Clone, Debug, clap::Args)]
@@ -54,40 +50,11 @@ impl Against {
     }
 }
 
-/// Reads a folder as a world, unjudged; what cannot be read is told on standard error, and the rest counts.
+/// Reads a folder as a world; what cannot be read is told on standard error, and the rest counts.
 fn load(dir: &Path) -> anyhow::Result<World> {
-    let files = documents::folder(dir).context("cannot read the world in --state")?;
-    let mut world = World::new();
-    for file in files {
-        let documents::Reading { documents, problems } = documents::read(&file);
-        problems.iter().for_each(warn);
-        for document in documents {
-            let place = document.start();
-            match stored(document.value) {
-                Ok(Some(object)) if !world.has(object.kind(), object.name()) => world.insert(object),
-                Ok(Some(object)) => warn(format_args!(
-                    "{}:{place}: {}/{} is in an earlier file too, which counts",
-                    document.file,
-                    object.kind(),
-                    object.name()
-                )),
-                Ok(None) => {}
-                Err(error) => warn(format_args!("{}:{place}: {error:#}", document.file)),
-            }
-        }
-    }
+    let (world, problems) = folder::load(dir).context("cannot read the world in --state")?;
+    problems.iter().for_each(warn);
     Ok(world)
-}
-
-/// An object as it is stored; nothing where its kind is none of ours.
-fn stored(mut value: Value) -> anyhow::Result<Option<Object>> {
-    let kind = match admit::identify(&value) {
-        Ok((kind, ..)) => kind,
-        Err(admit::AdmitError::NotOurs { .. }) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    convert::convert(&mut value, &format!("{GROUP}/{}", kind.storage_version()))?;
-    Ok(Some(Object::from_value(value)?))
 }
 
 fn warn(message: impl std::fmt::Display) {

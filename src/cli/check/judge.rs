@@ -6,11 +6,12 @@ use super::report::{About, Found, Report, Severity, UNREADABLE};
 use super::strict::Unknown;
 use super::{Strictness, applied, strict};
 use crate::api::{GROUP, Kind};
+use crate::cluster::{intake, metadata};
 use crate::documents::{Document, Reading};
 use crate::rules::admit::{self, AdmitError};
-use crate::rules::{Decision, User, Verdict, convert};
+use crate::rules::{Decision, User, Verdict};
 use crate::values::nearest;
-use crate::world::{Object, World};
+use crate::world::World;
 
 /// Judges all documents. Kinds that others refer to come first, and what is accepted enters the world, so that the
 /// order of the files does not matter.
@@ -86,6 +87,7 @@ impl Check<'_> {
         self.report.objects += 1;
         let old = self.world.object(kind, &name).map(|old| old.to_value());
         let object = applied::over(old.as_ref(), document.value.clone());
+        let mut misfits = metadata::check(&object["metadata"]);
         let admitted = match admit::admit(object, old.as_ref(), self.user, &self.world, self.now) {
             Ok(admitted) => admitted,
             Err(error) => {
@@ -100,6 +102,12 @@ impl Check<'_> {
             found: Vec::new(),
         };
         let unknown = strict::unknown(kind, version, &document.value);
+        // A rule knows better than the API server what a name has to be.
+        let refusals = &admitted.verdict.refusals;
+        misfits.retain(|misfit| refusals.iter().all(|refusal| refusal.field != misfit.field));
+        for misfit in misfits {
+            tell.tell(Severity::Error, "AD-4", &misfit.field, misfit.message);
+        }
         tell.verdict(&admitted.verdict, &unknown);
         tell.decoding(self.strictness, unknown);
         let found = tell.found;
@@ -110,13 +118,9 @@ impl Check<'_> {
             self.report.refused += 1;
             return;
         }
-        let mut object = admitted.object;
-        let desired = format!("{GROUP}/{}", kind.storage_version());
-        // What was accepted has the shape that its schema wants, so both succeed; were it otherwise, other objects
+        // What was accepted has the shape that its schema wants, so this succeeds; were it otherwise, other objects
         // would be judged as if it were not there.
-        if convert::convert(&mut object, &desired).is_ok()
-            && let Ok(object) = Object::from_value(object)
-        {
+        if let Ok(object) = intake::to_stored(kind, admitted.object) {
             self.world.insert(object);
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use clap::builder::StyledStr;
-use clap::{Arg, Command};
+use clap::{Arg, Command, Id};
 
 /// The whole page.
 pub(super) fn page(mut command: Command) -> String {
@@ -12,11 +12,12 @@ pub(super) fn page(mut command: Command) -> String {
     let mut page = String::from(
         "# Command line\n\n<!-- Printed by `hatchway docs cli`; change the help texts in src/cli, not this page. -->\n",
     );
-    section(&command, &[], &mut page);
+    section(&command, &[], &[], &mut page);
     page
 }
 
-fn section(command: &Command, parents: &[&str], page: &mut String) {
+/// `told` are the global flags that a section above has shown: what many commands take is told once.
+fn section(command: &Command, parents: &[&str], told: &[&Id], page: &mut String) {
     let path = [parents, &[command.get_name()]].concat();
     let depth = "#".repeat((path.len() + 1).min(6));
     // Writing to a string cannot fail.
@@ -34,24 +35,26 @@ fn section(command: &Command, parents: &[&str], page: &mut String) {
         .filter(|arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str()))
         .partition(|arg| arg.is_positional());
     table("argument", &positional, false, page);
-    // What every command takes is told once, at the top.
-    let own = |arg: &&Arg| parents.is_empty() || !is_everywhere(arg);
-    let flags: Vec<&Arg> = flags.into_iter().filter(own).collect();
+    let flags: Vec<&Arg> = flags
+        .into_iter()
+        .filter(|flag| !told.contains(&flag.get_id()))
+        .collect();
     table("flag", &flags, true, page);
 
     if let Some(after) = command.get_after_long_help().or(command.get_after_help()) {
         let _written = writeln!(page, "\n```text\n{}\n```", plain(after));
     }
+    let global = flags.iter().filter(|flag| flag.is_global_set());
+    let told: Vec<&Id> = told
+        .iter()
+        .copied()
+        .chain(global.map(|flag| flag.get_id()))
+        .collect();
     for inner in command.get_subcommands() {
         if !inner.is_hide_set() && inner.get_name() != "help" {
-            section(inner, &path, page);
+            section(inner, &path, &told, page);
         }
     }
-}
-
-/// Flags of the logs; those of a command that are global reach only its own subcommands.
-fn is_everywhere(arg: &Arg) -> bool {
-    arg.is_global_set() && arg.get_id().as_str().starts_with("log")
 }
 
 fn table(what: &str, arguments: &[&Arg], with_env: bool, page: &mut String) {
