@@ -4,9 +4,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::cluster::folder;
+use crate::conversion::{Converter, ConverterOptions};
 use crate::review::Trusted;
 use crate::world::World;
 use anyhow::{Context, bail};
+use tokio::runtime::{Builder, Runtime};
 
 /// The flags that name the world and the trusted users.
 #[derive(Clone, Debug, clap::Args)]
@@ -42,6 +44,13 @@ impl Against {
                 "no world to judge against: name a folder of objects with --state DIR (a cluster cannot be read yet)"
             ),
         }
+    }
+
+    /// A runtime, and what converts and judges settings on it.
+    pub(super) fn settler() -> anyhow::Result<(Runtime, Converter)> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.context("cannot start the asynchronous runtime")?;
+        Ok((runtime, Converter::new(ConverterOptions::default(), |_| {})))
     }
 
     /// The users that are trusted.

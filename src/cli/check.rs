@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use super::against::Against;
 use super::output;
 use crate::documents::{self, Reading};
+use crate::review::Settler;
 use crate::rules::User;
 
 /// Judge files as the server would, without one
@@ -98,7 +99,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         name,
         trusted: trusted.contains(name),
     };
-    let report = judge::judge(read(&files)?, world, user, validate, Timestamp::now());
+    let (runtime, converter) = Against::settler()?;
+    let settler = Settler::new(converter, runtime.handle().clone());
+    let report = judge::judge(read(&files)?, world, user, &settler, validate, Timestamp::now());
     let text = match output {
         Format::Human => human::render(&report),
         Format::Json => json::render(&report),

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
@@ -12,12 +13,16 @@ use serde_json::Value;
 use super::against::Against;
 use super::output;
 use crate::review::{Reviews, Told};
-use crate::webhook::Path;
+use crate::rules::Skipped;
+use crate::webhook::{Deadline, Path};
 use crate::world::{Shared, World};
 
 /// The longest review that is read, in bytes: far more than the server takes, since a stored LIST may be converted
 /// by hand.
 const MAX_BYTES: u64 = 64 << 20;
+
+/// How long settings may take to be converted, the longest that an API server waits for a webhook.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answer one review: AdmissionReview or ConversionReview on standard input, the answer on standard output
 #[derive(Debug, clap::Args)]
@@ -63,8 +68,15 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     if body.len() as u64 > MAX_BYTES {
         bail!("the review is longer than {} MiB", MAX_BYTES >> 20);
     }
-    let reviews = Reviews::new(Arc::new(Shared::new(world)), against.trusted(), StandardError);
-    let answer = reviews.answer_at_once(path, &body);
+    let (runtime, converter) = Against::settler()?;
+    let reviews = Reviews::new(
+        Arc::new(Shared::new(world)),
+        against.trusted(),
+        converter,
+        StandardError,
+    );
+    let deadline = Deadline::at(Instant::now() + PATIENCE);
+    let answer = runtime.block_on(reviews.answer_at_once(path, &body, deadline));
     let text = String::from_utf8_lossy(&answer.body);
     if answer.status != StatusCode::OK {
         bail!("{}", message(&text));
@@ -85,6 +97,19 @@ fn message(body: &str) -> String {
 struct StandardError;
 
 impl Told for StandardError {
+    fn skipped(&self, module: &str, skipped: Skipped) {
+        let Skipped { rules, schema } = skipped;
+        let what = if schema {
+            "the schema".to_owned()
+        } else {
+            format!("{rules} rules")
+        };
+        drop(writeln!(
+            io::stderr(),
+            "warning: {what} of the settings of module '{module}' could not be judged by"
+        ));
+    }
+
     fn unreadable_annotation(&self, object: &str) {
         // Nobody is left to be told when standard error is gone.
         drop(writeln!(

@@ -7,6 +7,7 @@ use super::apply::{self, Applied, By};
 use super::intake::{self, Key, Misfit};
 use super::{Store, WriteError, folder};
 use crate::documents::{Changes, Document, Follower};
+use crate::review::Settler;
 use crate::rules::{Finding, User};
 use crate::telemetry::readiness::Condition;
 use crate::world::Object;
@@ -29,6 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub struct Standalone {
     follower: Follower,
     store: Arc<Store>,
+    settler: Settler,
     /// Counts the changes of the world; what was refused is tried again after each.
     changes: watch::Receiver<u64>,
     user: String,
@@ -82,11 +84,12 @@ enum Outcome {
 impl Standalone {
     /// Follows `dir` and writes through `store`, as Hatchway's own account in `namespace`, which is trusted (AD-8).
     /// Nothing is read before the first step.
-    pub fn new(dir: impl Into<PathBuf>, store: Arc<Store>, namespace: &str) -> Self {
+    pub fn new(dir: impl Into<PathBuf>, store: Arc<Store>, namespace: &str, settler: Settler) -> Self {
         Self {
             follower: Follower::new(dir),
             changes: store.world().changes(),
             store,
+            settler,
             user: format!("system:serviceaccount:{namespace}:hatchway"),
             entries: BTreeMap::new(),
             told: BTreeSet::new(),
@@ -274,8 +277,8 @@ impl Standalone {
             return Outcome::Refused(vec![Misfit::new(String::new(), message)]);
         }
         let before = entry.applied.as_ref();
-        let applied = apply::apply(*kind, &entry.said, before, live.as_ref(), by, &world.read());
-        match applied {
+        let judged = apply::judge(*kind, &entry.said, before, live.as_ref(), by, &world.read());
+        match judged.and_then(|judged| judged.conclude(|verdict| self.settler.settle(verdict))) {
             Err(misfits) => Outcome::Refused(misfits),
             Ok(Applied { object, warnings }) => {
                 let write = match live {

@@ -8,7 +8,8 @@ use super::{Strictness, applied, strict};
 use crate::api::{GROUP, Kind};
 use crate::cluster::{intake, metadata};
 use crate::documents::{Document, Reading};
-use crate::rules::admit::{self, AdmitError};
+use crate::review::Settler;
+use crate::rules::admit::{self, AdmitError, Admitted};
 use crate::rules::{Decision, User, Verdict};
 use crate::values::nearest;
 use crate::world::World;
@@ -19,12 +20,14 @@ pub(super) fn judge(
     readings: Vec<Reading>,
     world: World,
     user: User<'_>,
+    settler: &Settler,
     strictness: Strictness,
     now: Timestamp,
 ) -> Report {
     let mut check = Check {
         world,
         user,
+        settler,
         strictness,
         now,
         report: Report {
@@ -75,6 +78,7 @@ pub(super) fn judge(
 struct Check<'a> {
     world: World,
     user: User<'a>,
+    settler: &'a Settler,
     strictness: Strictness,
     now: Timestamp,
     report: Report,
@@ -89,7 +93,10 @@ impl Check<'_> {
         let object = applied::over(old.as_ref(), document.value.clone());
         let mut misfits = metadata::check(&object["metadata"]);
         let admitted = match admit::admit(object, old.as_ref(), self.user, &self.world, self.now) {
-            Ok(admitted) => admitted,
+            Ok(Admitted { object, verdict }) => Admitted {
+                object,
+                verdict: self.settler.settle(verdict),
+            },
             Err(error) => {
                 self.report.objects -= 1;
                 return self.tell_unidentified(file, document, &error);

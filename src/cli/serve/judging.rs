@@ -6,11 +6,12 @@ use std::sync::Arc;
 use anyhow::bail;
 use axum::Router;
 use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{self, Standalone, Store};
 use crate::conversion::{Converter, ConverterOptions, Event};
-use crate::review::{Reviews, Told, Trusted};
+use crate::review::{Reviews, Settler, Told, Trusted};
 use crate::rules::{Skipped, schema};
 use crate::telemetry::Readiness;
 use crate::telemetry::judging::Judging;
@@ -69,7 +70,12 @@ pub(super) fn judge(
     let converter = converter(judging.clone());
     let stop = CancellationToken::new();
     let store = Arc::new(Store::new(Arc::clone(&world)));
-    let standalone = Standalone::new(dir, store, namespace);
+    let standalone = Standalone::new(
+        dir,
+        store,
+        namespace,
+        Settler::new(converter.clone(), Handle::current()),
+    );
     let synced = readiness.condition("stores synced", "the files have not been read yet");
     tokio::spawn(standalone.run(synced, stop.clone()));
     let routes = cluster::router(Arc::clone(&world));
