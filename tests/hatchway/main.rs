@@ -5,6 +5,7 @@
 
 mod support;
 
+mod cases;
 mod certificates;
 mod clients;
 mod drain;
