@@ -63,6 +63,8 @@ pub(super) struct Findings {
     pub(super) refusals: Vec<Finding>,
     pub(super) warnings: Vec<Finding>,
     pub(super) missing: Vec<Reference>,
+    /// Fields that a rule found wrong, refused or not: the schema does not tell them again (AD-4).
+    pub(super) wrong: Vec<String>,
 }
 
 impl Findings {
@@ -108,6 +110,12 @@ impl Findings {
             reason: CauseReason::Invalid,
             forbidden: false,
         });
+    }
+
+    /// Remembers the fields of all refusals so far, before some of them become warnings.
+    pub(super) fn remember_wrong(&mut self) {
+        self.wrong
+            .extend(self.refusals.iter().map(|finding| finding.field.clone()));
     }
 
     /// Remembers that an object's absence led to a refusal.

@@ -54,6 +54,7 @@ fn compile(json: &Value) -> Option<Validator> {
 /// Compiles all schemas, so that the first review does not wait for them.
 pub fn warm_up() {
     LazyLock::force(&SCHEMAS);
+    LazyLock::force(&POLICY_PARTS);
 }
 
 fn schema(kind: Kind, version: &str) -> Option<&'static Schema> {
@@ -126,10 +127,23 @@ pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
     let Some(validator) = &schema.validator else {
         return;
     };
-    if validator.is_valid(&new.body.value) {
+    let old = case.subject.old.as_ref().map(|old| &old.body.value);
+    report("AD-4", root, validator, &new.body.value, old, findings);
+}
+
+/// Tells what of a value breaks a schema; the value stands at the path `root`.
+fn report(
+    rule: &'static str,
+    root: &str,
+    validator: &Validator,
+    value: &Value,
+    old: Option<&Value>,
+    findings: &mut Findings,
+) {
+    if validator.is_valid(value) {
         return;
     }
-    for error in validator.iter_errors(&new.body.value) {
+    for error in validator.iter_errors(value) {
         let keys = keys(&error);
         let field = keys
             .iter()
@@ -137,26 +151,56 @@ pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
                 Ok(index) => format!("{path}[{index}]"),
                 Err(_) => child(&path, key),
             });
-        if findings
-            .refusals
-            .iter()
-            .chain(&findings.warnings)
-            .any(|said| said.field == field && said.rule != "AD-4")
-        {
+        if findings.wrong.contains(&field) {
             continue;
         }
         let (reason, message) = explain(&error, &field);
-        let is_unchanged = case
-            .subject
-            .old
-            .as_ref()
-            .is_some_and(|old| at(&old.body.value, &keys) == at(&new.body.value, &keys));
-        if is_unchanged {
-            findings.warn("AD-4", field.clone(), format!("{field}: {message}"));
+        if old.is_some_and(|old| at(old, &keys) == at(value, &keys)) {
+            findings.warn(rule, field.clone(), format!("{field}: {message}"));
         } else {
-            findings.refuse("AD-4", field, reason, message);
+            findings.refuse(rule, field, reason, message);
         }
     }
+}
+
+/// A part of a policy's schema, by which the platform's own settings are judged too (POL-1).
+struct PolicyPart {
+    json: Value,
+    validator: Option<Validator>,
+}
+
+static POLICY_PARTS: LazyLock<[(&[&str], PolicyPart); 2]> = LazyLock::new(|| {
+    let part = |path: &'static [&'static str]| {
+        let mut policy = schemas::body(
+            Kind::ModuleUpdatePolicy,
+            Kind::ModuleUpdatePolicy.storage_version(),
+        );
+        let json = schemas::at(&mut policy, path)
+            .map(Value::take)
+            .unwrap_or_default();
+        let validator = compile(&json);
+        (path, PolicyPart { json, validator })
+    };
+    [part(&["releaseChannel"]), part(&["update", "windows"])]
+});
+
+/// POL-1: judges a value in the platform's settings by the schema that it has in a policy.
+pub(super) fn judge_like_policy(path: &[&str], root: &str, value: &Value, findings: &mut Findings) {
+    let part = POLICY_PARTS.iter().find(|(known, _)| *known == path);
+    let Some((
+        _,
+        PolicyPart {
+            json,
+            validator: Some(validator),
+        },
+    )) = part
+    else {
+        return;
+    };
+    let mut value = value.clone();
+    // Keys that a policy does not have are for the platform's own schema.
+    prune_value(root, json, &mut value, &mut Vec::new());
+    report("POL-1", root, validator, &value, None, findings);
 }
 
 /// Fields that the API server will drop, each with the nearest one that it knows.
@@ -348,6 +392,11 @@ mod tests {
         for schema in SCHEMAS.iter() {
             assert!(schema.validator.is_some(), "{} {}", schema.kind, schema.version);
         }
+        assert!(
+            POLICY_PARTS
+                .iter()
+                .all(|(_, part)| part.json.is_object() && part.validator.is_some())
+        );
     }
 
     #[test]

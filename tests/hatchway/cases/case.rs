@@ -87,7 +87,11 @@ impl Told for Quiet {
 impl Case {
     /// The answer: the response, decoded and without its uid, or the HTTP error.
     pub(super) fn answer(&self) -> Value {
-        let reviews = Reviews::new(Arc::new(Shared::new(self.world())), Trusted::new("d8-system", []), Quiet);
+        let reviews = Reviews::new(
+            Arc::new(Shared::new(self.world())),
+            Trusted::new("d8-system", []),
+            Quiet,
+        );
         let path = match self.review.path.as_str() {
             "validate" => Path::Validate,
             "mutate" => Path::Mutate,
@@ -130,7 +134,11 @@ fn decode(mut response: Value) -> Value {
 
 impl Ask {
     fn body(&self) -> Vec<u8> {
-        let mut review = if self.path == "convert" { self.conversion() } else { self.admission() };
+        let mut review = if self.path == "convert" {
+            self.conversion()
+        } else {
+            self.admission()
+        };
         let change: json_patch::Patch = serde_json::from_value(Value::Array(self.change.clone())).unwrap();
         json_patch::patch(&mut review, &change).unwrap();
         let mut text = review.to_string();
@@ -156,12 +164,24 @@ impl Ask {
     fn admission(&self) -> Value {
         let kind = self.kind.as_deref().unwrap_or("ModuleConfig");
         let ours = Kind::from_name(kind);
-        let version = self.version.as_deref().or(ours.map(Kind::storage_version)).unwrap_or("v1");
-        let plural = ours.map_or_else(|| format!("{}s", kind.to_lowercase()), |kind| kind.plural().to_owned());
+        let version = self
+            .version
+            .as_deref()
+            .or(ours.map(Kind::storage_version))
+            .unwrap_or("v1");
+        let plural = ours.map_or_else(
+            || format!("{}s", kind.to_lowercase()),
+            |kind| kind.plural().to_owned(),
+        );
         let resource = json!({"group": "deckhouse.io", "version": version, "resource": plural});
-        let object = |object: &Option<Value>| object.as_ref().map(|object| self.object(object, kind, version));
+        let object =
+            |object: &Option<Value>| object.as_ref().map(|object| self.object(object, kind, version));
         let (object, old) = (object(&self.object), object(&self.old_object));
-        let user = if self.user == "trusted" { TRUSTED } else { &self.user };
+        let user = if self.user == "trusted" {
+            TRUSTED
+        } else {
+            &self.user
+        };
         json!({
             "apiVersion": "admission.k8s.io/v1",
             "kind": "AdmissionReview",
@@ -183,11 +203,15 @@ impl Ask {
     }
 
     fn object(&self, object: &Value, kind: &str, version: &str) -> Value {
-        let Value::Object(fields) = object else { return object.clone() };
+        let Value::Object(fields) = object else {
+            return object.clone();
+        };
         let mut fields = fields.clone();
         fields.entry("kind").or_insert(json!(kind));
         fields.entry("version").or_insert(json!(version));
-        fields.entry("name").or_insert(json!(self.name.as_deref().unwrap_or("echo")));
+        fields
+            .entry("name")
+            .or_insert(json!(self.name.as_deref().unwrap_or("echo")));
         whole(&Value::Object(fields))
     }
 }
@@ -200,26 +224,42 @@ fn whole(object: &Value) -> Value {
         Some(other) => panic!("metadata {other}"),
         None => Map::new(),
     };
-    for key in ["name", "labels", "annotations", "deletionTimestamp", "ownerReferences", "finalizers", "managedFields"] {
+    for key in [
+        "name",
+        "labels",
+        "annotations",
+        "deletionTimestamp",
+        "ownerReferences",
+        "finalizers",
+        "managedFields",
+    ] {
         if let Some(value) = object.remove(key) {
             metadata.insert(key.to_owned(), value);
         }
     }
-    let kind = object.get("kind").and_then(Value::as_str).and_then(Kind::from_name);
-    let version = object.remove("version").unwrap_or_else(|| json!(kind.map_or("v1", Kind::storage_version)));
-    object.entry("apiVersion").or_insert(json!(format!("deckhouse.io/{}", version.as_str().unwrap())));
+    let kind = object
+        .get("kind")
+        .and_then(Value::as_str)
+        .and_then(Kind::from_name);
+    let version = object
+        .remove("version")
+        .unwrap_or_else(|| json!(kind.map_or("v1", Kind::storage_version)));
+    object
+        .entry("apiVersion")
+        .or_insert(json!(format!("deckhouse.io/{}", version.as_str().unwrap())));
     object.insert("metadata".to_owned(), Value::Object(metadata));
     Value::Object(object)
 }
 
-static TOKEN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\$\{([^}*]+)(?:\*([0-9]+))?\}|\$\{(\})\*([0-9]+)\}").unwrap());
+static TOKEN: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\$\{([a-z-]+)\}|\$\{(.+?)\*([0-9]+)\}").unwrap());
 
 /// Fills in what stands for long or made things.
 fn fill(text: &str) -> Vec<u8> {
     const BYTE: &str = "\u{10FFFF}";
     let filled = TOKEN.replace_all(text, |found: &Captures<'_>| {
-        let what = found.get(1).or(found.get(3)).unwrap().as_str();
-        match (found.get(2).or(found.get(4)), what) {
+        let what = found.get(1).or(found.get(2)).unwrap().as_str();
+        match (found.get(3), what) {
             (Some(count), what) => what.repeat(count.as_str().parse().unwrap()),
             (None, "byte") => BYTE.to_owned(),
             (None, what) => {

@@ -15,7 +15,17 @@ fn path(file: &str) -> PathBuf {
 /// The names of all files.
 pub(super) fn all() -> BTreeSet<String> {
     let entries = std::fs::read_dir(folder()).unwrap();
-    entries.map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned()).collect()
+    entries
+        .map(|entry| {
+            entry
+                .unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect()
 }
 
 pub(super) fn read(file: &str) -> Vec<Case> {

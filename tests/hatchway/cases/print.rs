@@ -61,11 +61,14 @@ fn scalar(value: &Value) -> String {
 }
 
 fn is_plain(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | '[' | ']' | ' ' | ',' | '\'');
+    let plain = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | '[' | ']' | ' ' | ',' | '\'')
+    };
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(plain)
         && !text.ends_with(' ')
-        && !["true", "false", "yes", "no", "on", "off", "null", "y", "n"].contains(&text.to_lowercase().as_str())
+        && !["true", "false", "yes", "no", "on", "off", "null", "y", "n"]
+            .contains(&text.to_lowercase().as_str())
 }
 
 /// The lines in which two verdicts differ, with the others around them.
@@ -74,10 +77,17 @@ pub(super) fn diff(expected: &Value, found: &Value) -> String {
     let (expected, found): (Vec<_>, Vec<_>) = (expected.lines().collect(), found.lines().collect());
     let same = |(a, b): &(&&str, &&str)| a == b;
     let head = expected.iter().zip(&found).take_while(same).count();
-    let tail = expected[head..].iter().rev().zip(found[head..].iter().rev()).take_while(same).count();
+    let tail = expected[head..]
+        .iter()
+        .rev()
+        .zip(found[head..].iter().rev())
+        .take_while(same)
+        .count();
     let mut text = String::new();
     let mut print = |sign: char, lines: &[&str]| {
-        lines.iter().for_each(|line| writeln!(text, "{sign}{line}").unwrap());
+        lines
+            .iter()
+            .for_each(|line| writeln!(text, "{sign}{line}").unwrap());
     };
     print(' ', &expected[..head]);
     print('-', &expected[head..expected.len() - tail]);
