@@ -101,12 +101,9 @@ pub fn validate(subject: &Subject, user: User<'_>, world: &World, now: Timestamp
         (rule.judge)(&case, &mut said);
         said.remember_wrong();
         if is_unchanged(&case, rule) {
-            // What was wrong before comes first among the warnings: it would be refused if it were new.
-            let was_wrong = said.refusals.drain(..).map(|finding| {
-                let message = format!("{}: {}", finding.field, finding.message);
-                Finding { message, ..finding }
-            });
-            findings.warnings.splice(0..0, was_wrong);
+            said.refusals
+                .drain(..)
+                .for_each(|refusal| findings.tolerate(refusal));
             said.missing.clear();
         }
         findings.refusals.append(&mut said.refusals);
@@ -119,10 +116,12 @@ pub fn validate(subject: &Subject, user: User<'_>, world: &World, now: Timestamp
     }
     let Findings {
         refusals,
-        warnings,
+        mut warnings,
+        was_wrong,
         missing,
         wrong: _,
     } = findings;
+    warnings.splice(0..0, was_wrong);
     let decision = if refusals.is_empty() {
         Decision::Allowed
     } else {

@@ -310,7 +310,7 @@ fn requirement(case: &Case<'_>, parent: &str, constraint: &str, findings: &mut F
         }
         Some(version) if !requirement.constraint.matches(&version) => {
             let message = format!(
-                "can't enable module \"{module}\": it requires module '{parent}' in version {}, but {version} is installed, update '{parent}' first",
+                "can't enable module \"{module}\": it requires module '{parent}' in version {}, but {version} is installed, bring '{parent}' to such a version first",
                 requirement.constraint
             );
             findings.refuse("MC-9", FIELD, CauseReason::Forbidden, message);

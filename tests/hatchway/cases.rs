@@ -14,10 +14,11 @@
 //! `UPDATE_CASES=1 cargo test --test hatchway cases` writes the verdicts as they are now into the files, and leaves
 //! the rest of them alone. Then read the diff against the rules, word by word: a verdict that was not read is not a test.
 
+pub(crate) mod answer;
 mod case;
 mod files;
 mod pem;
-mod print;
+pub(crate) mod print;
 
 use case::Case;
 use std::collections::{BTreeMap, BTreeSet};

@@ -9,6 +9,7 @@ mod cases;
 mod certificates;
 mod clients;
 mod drain;
+mod examples;
 mod limits;
 mod protocol;
 mod reviewer;

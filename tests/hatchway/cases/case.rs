@@ -1,9 +1,7 @@
 //! One case, and how it is asked.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hatchway::api::Kind;
-use hatchway::review::{Reviews, Told, Trusted};
+use hatchway::review::{Reviews, Trusted};
 use hatchway::rules::convert;
 use hatchway::webhook::Path;
 use hatchway::world::{Object, Shared, World};
@@ -13,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::sync::LazyLock;
 
-use super::pem;
+use super::{answer, pem};
 
 const UID: &str = "705ab4f5-6393-11e8-b7cc-42010a800002";
 /// Hatchway's own account; a case writes `user: trusted`.
@@ -78,19 +76,13 @@ fn person() -> String {
     "kubernetes-admin".to_owned()
 }
 
-struct Quiet;
-
-impl Told for Quiet {
-    fn unreadable_annotation(&self, _: &str) {}
-}
-
 impl Case {
     /// The answer: the response, decoded and without its uid, or the HTTP error.
     pub(super) fn answer(&self) -> Value {
         let reviews = Reviews::new(
             Arc::new(Shared::new(self.world())),
             Trusted::new("d8-system", []),
-            Quiet,
+            answer::Quiet,
         );
         let path = match self.review.path.as_str() {
             "validate" => Path::Validate,
@@ -99,12 +91,7 @@ impl Case {
             other => panic!("{}: no path {other}", self.name),
         };
         let answer = reviews.answer_at_once(path, &self.review.body());
-        let mut answered: Value = serde_json::from_slice(&answer.body).unwrap();
-        if answer.status != 200 {
-            answered["http"] = json!(answer.status.as_u16());
-            return answered;
-        }
-        decode(answered["response"].take())
+        answer::decoded(&answer)
     }
 
     fn world(&self) -> World {
@@ -118,18 +105,6 @@ impl Case {
         }
         world
     }
-}
-
-/// A response as cases write it: no uid, the patch as JSON.
-fn decode(mut response: Value) -> Value {
-    let fields = response.as_object_mut().unwrap();
-    assert_eq!(fields.remove("uid"), Some(json!(UID)));
-    if let Some(patch) = fields.remove("patch") {
-        assert_eq!(fields.remove("patchType"), Some(json!("JSONPatch")));
-        let patch = STANDARD.decode(patch.as_str().unwrap()).unwrap();
-        fields.insert("patch".to_owned(), serde_json::from_slice(&patch).unwrap());
-    }
-    response
 }
 
 impl Ask {

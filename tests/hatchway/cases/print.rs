@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// A value as YAML, indented.
-pub(super) fn yaml(value: &Value, indent: usize) -> String {
+pub(crate) fn yaml(value: &Value, indent: usize) -> String {
     let mut text = String::new();
     lines(value, indent, &mut text);
     text
