@@ -1,9 +1,11 @@
 //! Hatchway as its users meet it: the built program, over real sockets, with real API servers and registries.
 
+mod cases;
 mod certificates;
 mod clients;
 mod cluster;
 mod drain;
+mod examples;
 mod limits;
 mod protocol;
 mod registries;
