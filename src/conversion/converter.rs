@@ -34,7 +34,8 @@ pub struct ConverterOptions {
     pub children: usize,
     /// Conversions that wait for a child.
     pub waiting: usize,
-    /// Time on the clock that one child has.
+    /// Time on the clock that one child has. Its processor time is bounded far closer; this ends what waits, and
+    /// on a machine so busy that a conversion of milliseconds takes as long, nothing else would work either.
     pub time: Duration,
     /// Results that are kept.
     pub kept: usize,
@@ -49,7 +50,7 @@ impl Default for ConverterOptions {
             program: PathBuf::from("/proc/self/exe"),
             children: 4,
             waiting: 64,
-            time: Duration::from_secs(5),
+            time: Duration::from_secs(10),
             kept: 256,
             kept_size: 256 << 10,
         }
