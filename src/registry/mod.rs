@@ -1,0 +1,32 @@
+//! The OCI client: lists, resolves and streams what a registry holds, publishes modules, and serves them from a folder
+//! for authors and tests. Kind to registries (a budget of requests per host, their `Retry-After` shared by all clients
+//! of a host), strict with bytes (nothing is handed on that does not match its digest).
+//!
+//! A [`Network`] is what a process has one of; it makes a [`Client`] per source.
+
+mod auth;
+mod blob;
+mod budget;
+mod call;
+mod challenge;
+mod client;
+mod endpoint;
+mod error;
+mod goprint;
+mod link;
+mod manifest;
+mod patience;
+mod repository;
+mod tls;
+mod transport;
+mod verify;
+
+pub use blob::PullError;
+pub use client::{CONNECTIONS, Client, MAX_CONNECTIONS, Network, Options};
+pub use endpoint::{Credentials, Scheme, Secret, Source};
+pub use error::{Diagnostic, Refusal, RequestError, words};
+pub use manifest::Resolved;
+pub use patience::Patience;
+pub use repository::{Name, Repository};
+pub use tls::TrustError;
+pub use transport::Proxies;
