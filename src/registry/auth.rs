@@ -76,13 +76,19 @@ struct Token {
 
 impl fmt::Debug for Authorizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authorizer").field("learned", &self.learned).finish_non_exhaustive()
+        f.debug_struct("Authorizer")
+            .field("learned", &self.learned)
+            .finish_non_exhaustive()
     }
 }
 
 impl Authorizer {
     /// The header to send before being asked, by what was learned from earlier challenges.
-    pub(super) async fn header(&self, client: &Client, scope: &Scope) -> Result<Option<HeaderValue>, RequestError> {
+    pub(super) async fn header(
+        &self,
+        client: &Client,
+        scope: &Scope,
+    ) -> Result<Option<HeaderValue>, RequestError> {
         let learned = lock(&self.learned).clone();
         match learned {
             Learned::Nothing => Ok(None),
@@ -101,14 +107,30 @@ impl Authorizer {
     ) -> Result<Option<HeaderValue>, RequestError> {
         let wants_basic = challenges.contains(&Challenge::Basic);
         for challenge in challenges {
-            let Challenge::Bearer { realm, service, scope: asked } = challenge else { continue };
-            let Ok(url) = client.base()?.join(&realm) else { continue };
-            let realm = Realm { url: self.checked(client, url)?, service };
+            let Challenge::Bearer {
+                realm,
+                service,
+                scope: asked,
+            } = challenge
+            else {
+                continue;
+            };
+            let Ok(url) = client.base()?.join(&realm) else {
+                continue;
+            };
+            let realm = Realm {
+                url: self.checked(client, url)?,
+                service,
+            };
             *lock(&self.learned) = Learned::Bearer(realm.clone());
             let asked = asked.unwrap_or_else(|| scope.0.clone());
             return self.token(client, scope, &realm, &asked, refused).await.map(Some);
         }
-        let header = if wants_basic { basic(client.credentials()) } else { None };
+        let header = if wants_basic {
+            basic(client.credentials())
+        } else {
+            None
+        };
         if header.is_some() && header.as_ref() != refused {
             *lock(&self.learned) = Learned::Basic;
             return Ok(header);
@@ -118,10 +140,16 @@ impl Authorizer {
 
     /// Passwords and tokens do not travel in the clear where the registry is reached over TLS.
     fn checked(&self, client: &Client, mut realm: Url) -> Result<Url, RequestError> {
-        let (secure, fits) = (client.scheme() == Scheme::Https, matches!(realm.scheme(), "https" | "http"));
+        let (secure, fits) = (
+            client.scheme() == Scheme::Https,
+            matches!(realm.scheme(), "https" | "http"),
+        );
         if !fits || (secure && realm.scheme() != "https") {
             let host = client.host().to_owned();
-            return Err(RequestError::InsecureRealm { host, realm: super::error::shown(&realm) });
+            return Err(RequestError::InsecureRealm {
+                host,
+                realm: super::error::shown(&realm),
+            });
         }
         let _ = (realm.set_username(""), realm.set_password(None));
         Ok(realm)
@@ -156,7 +184,9 @@ impl Authorizer {
         if tokens.len() >= TOKENS {
             let now = Instant::now();
             tokens.retain(|_, slot| {
-                slot.try_lock().map_or(true, |token| token.as_ref().is_some_and(|token| now < token.renew_at))
+                slot.try_lock().map_or(true, |token| {
+                    token.as_ref().is_some_and(|token| now < token.renew_at)
+                })
             });
         }
         Arc::clone(tokens.entry(scope.clone()).or_default())
@@ -175,7 +205,10 @@ async fn fetch(client: &Client, realm: &Realm, scope: &str) -> Result<Token, Req
             form.append_pair("scope", scope);
             form.append_pair("refresh_token", identity.reveal());
             let mut headers = HeaderMap::new();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+            headers.insert(
+                CONTENT_TYPE,
+                HeaderValue::from_static("application/x-www-form-urlencoded"),
+            );
             Call::new(Method::POST, realm.url.clone())
                 .with_headers(headers)
                 .with_payload(Payload::Bytes(Bytes::from(form.finish())))
@@ -200,7 +233,8 @@ async fn fetch(client: &Client, realm: &Realm, scope: &str) -> Result<Token, Req
     };
     let call = call.whole(ANSWER);
     let answer = client.send_as_it_is(&call).await?;
-    read_token(answer.whole(), asked_at).map_err(|reason| RequestError::nonsense(&call.method, &realm.url, reason))
+    read_token(answer.whole(), asked_at)
+        .map_err(|reason| RequestError::nonsense(&call.method, &realm.url, reason))
 }
 
 fn read_token(body: &[u8], asked_at: Instant) -> Result<Token, &'static str> {
@@ -211,19 +245,28 @@ fn read_token(body: &[u8], asked_at: Instant) -> Result<Token, &'static str> {
         expires_in: Option<serde_json::Number>,
     }
     let answer: Answer = serde_json::from_slice(body).map_err(|_| "the answer holds no token")?;
-    let token = answer.token.filter(|token| !token.is_empty()).or(answer.access_token).unwrap_or_default();
+    let token = answer
+        .token
+        .filter(|token| !token.is_empty())
+        .or(answer.access_token)
+        .unwrap_or_default();
     if token.is_empty() {
         return Err("the answer holds no token");
     }
-    let mut header =
-        HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| "the token holds characters that no header may")?;
+    let mut header = HeaderValue::try_from(format!("Bearer {token}"))
+        .map_err(|_| "the token holds characters that no header may")?;
     header.set_sensitive(true);
     let lifetime = answer.expires_in.as_ref().and_then(lifetime).unwrap_or(LIFETIME);
-    Ok(Token { header, renew_at: asked_at + renew_after(lifetime) })
+    Ok(Token {
+        header,
+        renew_at: asked_at + renew_after(lifetime),
+    })
 }
 
 fn lifetime(number: &serde_json::Number) -> Option<u64> {
-    let seconds = number.as_u64().or_else(|| number.as_f64().map(|s| s.clamp(0.0, 1e9) as u64))?;
+    let seconds = number
+        .as_u64()
+        .or_else(|| number.as_f64().map(|s| s.clamp(0.0, 1e9) as u64))?;
     (seconds > 0).then_some(seconds.min(24 * 3600))
 }
 
@@ -235,7 +278,9 @@ fn renew_after(lifetime: u64) -> Duration {
 }
 
 fn basic(credentials: Option<&Credentials>) -> Option<HeaderValue> {
-    let Some(Credentials::Basic { user, password }) = credentials else { return None };
+    let Some(Credentials::Basic { user, password }) = credentials else {
+        return None;
+    };
     let pair = STANDARD.encode(format!("{user}:{}", password.reveal()));
     let mut header = HeaderValue::try_from(format!("Basic {pair}")).ok()?;
     header.set_sensitive(true);
@@ -259,12 +304,18 @@ mod tests {
             (r#"{"token":"","access_token":"a"}"#, Ok(48)),
             (r#"{"token":"a","expires_in":0}"#, Ok(48)),
             (r#"{"token":"a","expires_in":-5}"#, Ok(48)),
-            (r#"{"token":"a","expires_in":10,"issued_at":"1970-01-01T00:00:00Z"}"#, Ok(8)),
+            (
+                r#"{"token":"a","expires_in":10,"issued_at":"1970-01-01T00:00:00Z"}"#,
+                Ok(8),
+            ),
             (r#"{"token":"a","expires_in":1e300}"#, Ok(24 * 3600 - 30)),
             (r"{}", Err("the answer holds no token")),
             (r#"{"token":null}"#, Err("the answer holds no token")),
             ("<html>", Err("the answer holds no token")),
-            (r#"{"token":"a\nb"}"#, Err("the token holds characters that no header may")),
+            (
+                r#"{"token":"a\nb"}"#,
+                Err("the token holds characters that no header may"),
+            ),
         ];
         for (body, expected) in cases {
             assert_eq!(life(body), expected, "{body}");

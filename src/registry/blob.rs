@@ -93,7 +93,8 @@ struct Pull {
 impl Pull {
     fn new(repository: Repository, descriptor: &Descriptor) -> Result<Self, PullError> {
         let digest = descriptor.digest().clone();
-        let hasher = Hasher::for_digest(&digest).ok_or_else(|| PullError::UnsupportedDigest(digest.clone()))?;
+        let hasher =
+            Hasher::for_digest(&digest).ok_or_else(|| PullError::UnsupportedDigest(digest.clone()))?;
         let url = repository.blob_url(&digest)?;
         let tries_left = repository.client().patience().tries;
         Ok(Self {
@@ -136,7 +137,10 @@ impl Pull {
                         }
                     }
                     if bytes.len() as u64 > self.size - self.received {
-                        return Err(PullError::TooLong { url: shown(&self.url), size: self.size });
+                        return Err(PullError::TooLong {
+                            url: shown(&self.url),
+                            size: self.size,
+                        });
                     }
                     self.received += bytes.len() as u64;
                     if let Some(hasher) = self.hasher.as_mut() {
@@ -165,15 +169,24 @@ impl Pull {
             let patience = *self.repository.client().patience();
             // A break after the last byte costs nothing.
             if let Ok(Some(_)) = flow.next(&patience).await {
-                return Err(PullError::TooLong { url: shown(&self.url), size: self.size });
+                return Err(PullError::TooLong {
+                    url: shown(&self.url),
+                    size: self.size,
+                });
             }
         }
-        let Some(hasher) = self.hasher.take() else { return Ok(()) };
+        let Some(hasher) = self.hasher.take() else {
+            return Ok(());
+        };
         let found = hasher.finish();
         if found == self.digest.as_ref() {
             return Ok(());
         }
-        Err(PullError::WrongDigest { url: shown(&self.url), expected: self.digest.clone(), found })
+        Err(PullError::WrongDigest {
+            url: shown(&self.url),
+            expected: self.digest.clone(),
+            found,
+        })
     }
 
     /// Asks for the rest. A registry that sends all of it again is read over up to where the stream was.
@@ -186,9 +199,12 @@ impl Pull {
             headers.insert(RANGE, range);
         }
         let scope = self.repository.pull_scope();
-        let call = Call::new(Method::GET, self.url.clone()).with_headers(headers).for_scope(scope);
+        let call = Call::new(Method::GET, self.url.clone())
+            .with_headers(headers)
+            .for_scope(scope);
         let answer = self.repository.client().send(&call).await?;
-        let start = starts_at(&answer).map_err(|reason| RequestError::nonsense(&Method::GET, &self.url, reason))?;
+        let start =
+            starts_at(&answer).map_err(|reason| RequestError::nonsense(&Method::GET, &self.url, reason))?;
         if start > self.received {
             let reason = format!("asked for bytes from {}, got them from {start}", self.received);
             return Err(RequestError::nonsense(&Method::GET, &self.url, reason).into());
@@ -215,7 +231,12 @@ impl Pull {
     }
 
     fn too_short(&self, source: Option<RequestError>) -> PullError {
-        PullError::BrokeOff { url: shown(&self.url), received: self.received, size: self.size, source }
+        PullError::BrokeOff {
+            url: shown(&self.url),
+            received: self.received,
+            size: self.size,
+            source,
+        }
     }
 }
 

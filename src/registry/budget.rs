@@ -45,7 +45,10 @@ struct Wait {
 impl Hosts {
     /// `limit` requests at once per host.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, hosts: Mutex::default() }
+        Self {
+            limit,
+            hosts: Mutex::default(),
+        }
     }
 
     /// The host of a URL.
@@ -58,7 +61,11 @@ impl Hosts {
         if hosts.len() >= HOSTS {
             hosts.retain(|_, host| Arc::strong_count(host) > 1 || host.remaining().is_some());
         }
-        let fresh = || Host { name: name.clone(), turns: Arc::new(Semaphore::new(self.limit)), wait: Mutex::default() };
+        let fresh = || Host {
+            name: name.clone(),
+            turns: Arc::new(Semaphore::new(self.limit)),
+            wait: Mutex::default(),
+        };
         Arc::clone(hosts.entry(name.clone()).or_insert_with(|| Arc::new(fresh())))
     }
 }
@@ -69,7 +76,9 @@ impl Host {
         loop {
             self.sit_out(patience).await?;
             // The semaphore is never closed, so this does not fail.
-            let Ok(permit) = Arc::clone(&self.turns).acquire_owned().await else { continue };
+            let Ok(permit) = Arc::clone(&self.turns).acquire_owned().await else {
+                continue;
+            };
             if self.remaining().is_none() {
                 return Ok(Turn(permit));
             }
@@ -82,13 +91,26 @@ impl Host {
         let until = now.checked_add(wait).unwrap_or(now);
         // Told in whole seconds, rounded up: never earlier than asked.
         let until = until
-            .round(jiff::TimestampRound::new().smallest(jiff::Unit::Second).mode(jiff::RoundMode::Ceil))
+            .round(
+                jiff::TimestampRound::new()
+                    .smallest(jiff::Unit::Second)
+                    .mode(jiff::RoundMode::Ceil),
+            )
             .unwrap_or(until);
-        let fallback = if status == 429 { "TOOMANYREQUESTS" } else { "UNAVAILABLE" };
+        let fallback = if status == 429 {
+            "TOOMANYREQUESTS"
+        } else {
+            "UNAVAILABLE"
+        };
         let over = Instant::now() + wait;
         let mut known = lock(&self.wait);
         if known.as_ref().is_none_or(|known| known.over < over) {
-            *known = Some(Wait { over, until, status, code: code.unwrap_or(fallback).to_owned() });
+            *known = Some(Wait {
+                over,
+                until,
+                status,
+                code: code.unwrap_or(fallback).to_owned(),
+            });
         }
     }
 
@@ -114,7 +136,12 @@ impl Host {
     }
 
     fn refuse(&self, wait: Wait) -> RequestError {
-        RequestError::Throttled { host: self.name.clone(), until: wait.until, status: wait.status, code: wait.code }
+        RequestError::Throttled {
+            host: self.name.clone(),
+            until: wait.until,
+            status: wait.status,
+            code: wait.code,
+        }
     }
 }
 
@@ -135,9 +162,16 @@ mod tests {
     async fn lets_no_more_in_than_the_limit() {
         let host = host(2);
         let patience = Patience::default();
-        let (first, _second) = (host.turn(&patience).await.unwrap(), host.turn(&patience).await.unwrap());
+        let (first, _second) = (
+            host.turn(&patience).await.unwrap(),
+            host.turn(&patience).await.unwrap(),
+        );
         let mut third = Box::pin(host.turn(&patience));
-        assert!(tokio::time::timeout(Duration::from_secs(1), &mut third).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(1), &mut third)
+                .await
+                .is_err()
+        );
         drop(first);
         third.await.unwrap();
     }
@@ -150,7 +184,10 @@ mod tests {
         let start = Instant::now();
         host.turn(&Patience::default()).await.unwrap();
         let waited = start.elapsed();
-        assert!(waited >= Duration::from_secs(10) && waited <= Duration::from_secs(12), "{waited:?}");
+        assert!(
+            waited >= Duration::from_secs(10) && waited <= Duration::from_secs(12),
+            "{waited:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -158,9 +195,16 @@ mod tests {
         let host = host(2);
         host.ask_to_wait(Duration::from_secs(600), 429, None);
         let text = host.turn(&Patience::default()).await.unwrap_err().to_string();
-        assert!(text.starts_with("registry registry.example.com:5000 asks to wait until 20"), "{text}");
+        assert!(
+            text.starts_with("registry registry.example.com:5000 asks to wait until 20"),
+            "{text}"
+        );
         assert!(text.ends_with("Z: 429 TOOMANYREQUESTS"), "{text}");
-        assert_eq!(text.find('.'), text.find(".example"), "no fractions of a second: {text}");
+        assert_eq!(
+            text.find('.'),
+            text.find(".example"),
+            "no fractions of a second: {text}"
+        );
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(super) struct Call {
     pub(super) scope: Option<Scope>,
     /// Read the answer's body whole, up to this many bytes; `None` leaves it to be streamed.
     pub(super) whole: Option<usize>,
+    /// Tried once only; whoever asks knows better how to go on after a failure.
+    pub(super) once: bool,
 }
 
 /// What a question carries. It can be sent again.
@@ -41,8 +43,8 @@ pub(super) struct Call {
 pub(super) enum Payload {
     None,
     Bytes(Bytes),
-    /// A file from its beginning, and its length in bytes.
-    File(Arc<std::path::PathBuf>, u64),
+    /// A file from its beginning, its length in bytes, and how many of them the present try has sent.
+    File(Arc<std::path::PathBuf>, u64, Arc<AtomicU64>),
 }
 
 /// An answer with status 2xx.
@@ -68,7 +70,15 @@ pub(super) struct Flow {
 
 impl Call {
     pub(super) fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: HeaderMap::new(), payload: Payload::None, scope: None, whole: None }
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            payload: Payload::None,
+            scope: None,
+            whole: None,
+            once: false,
+        }
     }
 
     pub(super) fn with_headers(self, headers: HeaderMap) -> Self {
@@ -80,11 +90,21 @@ impl Call {
     }
 
     pub(super) fn for_scope(self, scope: Scope) -> Self {
-        Self { scope: Some(scope), ..self }
+        Self {
+            scope: Some(scope),
+            ..self
+        }
     }
 
     pub(super) fn whole(self, limit: usize) -> Self {
-        Self { whole: Some(limit), ..self }
+        Self {
+            whole: Some(limit),
+            ..self
+        }
+    }
+
+    pub(super) fn once(self) -> Self {
+        Self { once: true, ..self }
     }
 
     /// Whether it may be sent elsewhere, and again, without a second thought.
@@ -98,17 +118,28 @@ impl Payload {
         match self {
             Self::None => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File(_, length) => *length,
+            Self::File(_, length, _) => *length,
         }
     }
 
-    /// A body to send, which counts what was taken from it.
-    pub(super) async fn body(&self, sent: &Arc<AtomicU64>) -> io::Result<Body> {
+    /// How many bytes of a file the present try has sent.
+    pub(super) fn sent(&self) -> u64 {
+        match self {
+            Self::File(_, _, sent) => sent.load(Ordering::Relaxed),
+            Self::None | Self::Bytes(_) => 0,
+        }
+    }
+
+    /// A body to send.
+    pub(super) async fn body(&self) -> io::Result<Body> {
         Ok(match self {
             Self::None => Empty::new().map_err(|never| match never {}).boxed_unsync(),
-            Self::Bytes(bytes) => Full::new(bytes.clone()).map_err(|never| match never {}).boxed_unsync(),
-            Self::File(path, length) => {
+            Self::Bytes(bytes) => Full::new(bytes.clone())
+                .map_err(|never| match never {})
+                .boxed_unsync(),
+            Self::File(path, length, sent) => {
                 let file = tokio::fs::File::open(path.as_ref()).await?;
+                sent.store(0, Ordering::Relaxed);
                 let sent = Arc::clone(sent);
                 let pieces = ReaderStream::with_capacity(tokio::io::AsyncReadExt::take(file, *length), PIECE);
                 let frames = pieces.map_ok(move |piece| {
@@ -123,7 +154,13 @@ impl Payload {
 
 impl Answer {
     pub(super) fn new(status: StatusCode, headers: HeaderMap, url: Url, flow: Flow) -> Self {
-        Self { status, headers, url, whole: Bytes::new(), flow: Some(flow) }
+        Self {
+            status,
+            headers,
+            url,
+            whole: Bytes::new(),
+            flow: Some(flow),
+        }
     }
 
     /// Reads the body to its end and gives the turn back.
@@ -152,13 +189,20 @@ impl Answer {
 
 impl Flow {
     pub(super) fn new(body: Incoming, method: Method, url: Url, turn: Turn) -> Self {
-        Self { body, method, url, _turn: turn }
+        Self {
+            body,
+            method,
+            url,
+            _turn: turn,
+        }
     }
 
     /// The next bytes; `None` is the end that the answer announced.
     pub(super) async fn next(&mut self, patience: &Patience) -> Result<Option<Bytes>, RequestError> {
         loop {
-            let frame = tokio::time::timeout(patience.stall, self.body.frame()).await.map_err(|_| self.stalled(patience))?;
+            let frame = tokio::time::timeout(patience.stall, self.body.frame())
+                .await
+                .map_err(|_| self.stalled(patience))?;
             match frame {
                 None => return Ok(None),
                 Some(Err(error)) => return Err(RequestError::broken(&self.method, &self.url, error)),
@@ -174,7 +218,11 @@ impl Flow {
     }
 
     async fn read(mut self, limit: usize, patience: &Patience) -> Result<Bytes, RequestError> {
-        let too_long = || RequestError::TooLong { method: self.method.clone(), url: shown(&self.url), limit };
+        let too_long = || RequestError::TooLong {
+            method: self.method.clone(),
+            url: shown(&self.url),
+            limit,
+        };
         if self.method != Method::HEAD && self.body.size_hint().lower() > limit as u64 {
             return Err(too_long());
         }
@@ -183,7 +231,11 @@ impl Flow {
         while let Some(data) = self.next(patience).await? {
             let length = first.as_ref().map_or(0, Bytes::len) + all.len() + data.len();
             if length > limit {
-                return Err(RequestError::TooLong { method: self.method, url: shown(&self.url), limit });
+                return Err(RequestError::TooLong {
+                    method: self.method,
+                    url: shown(&self.url),
+                    limit,
+                });
             }
             // Most answers are one piece, which then is not copied.
             match first.take() {
@@ -210,12 +262,17 @@ impl Flow {
 /// Where a redirect leads, if it may: never from HTTPS to HTTP.
 pub(super) fn redirect(from: &Url, location: Option<&str>) -> Result<Url, String> {
     let location = location.ok_or("a redirect without a Location")?;
-    let mut to = from.join(location).map_err(|_| "a redirect to a Location that cannot be read".to_owned())?;
+    let mut to = from
+        .join(location)
+        .map_err(|_| "a redirect to a Location that cannot be read".to_owned())?;
     if !matches!(to.scheme(), "http" | "https") || to.host_str().is_none() {
         return Err("a redirect to what is no web address".to_owned());
     }
     if from.scheme() == "https" && to.scheme() == "http" {
-        return Err(format!("a redirect from HTTPS to HTTP, to host \"{}\"", to.host_str().unwrap_or_default()));
+        return Err(format!(
+            "a redirect from HTTPS to HTTP, to host \"{}\"",
+            to.host_str().unwrap_or_default()
+        ));
     }
     to.set_fragment(None);
     let _ = (to.set_username(""), to.set_password(None));
@@ -224,7 +281,9 @@ pub(super) fn redirect(from: &Url, location: Option<&str>) -> Result<Url, String
 
 /// Whether credentials for one URL may be shown to the other: the same scheme, host and port.
 pub(super) fn same_origin(a: &Url, b: &Url) -> bool {
-    a.scheme() == b.scheme() && a.host_str() == b.host_str() && a.port_or_known_default() == b.port_or_known_default()
+    a.scheme() == b.scheme()
+        && a.host_str() == b.host_str()
+        && a.port_or_known_default() == b.port_or_known_default()
 }
 
 #[cfg(test)]
@@ -236,14 +295,31 @@ mod tests {
         let from = Url::parse("https://registry.example.com/v2/m/blobs/x").unwrap();
         let to = |location| redirect(&from, location).map(|url| url.to_string());
         assert_eq!(to(Some("/a?b")).unwrap(), "https://registry.example.com/a?b");
-        assert_eq!(to(Some("y")).unwrap(), "https://registry.example.com/v2/m/blobs/y");
-        assert_eq!(to(Some("//cdn.example.com/x#f")).unwrap(), "https://cdn.example.com/x");
-        assert_eq!(to(Some("https://u:p@cdn.example.com/x")).unwrap(), "https://cdn.example.com/x");
-        for refused in [Some("http://cdn.example.com/x"), Some("file:///etc/passwd"), Some("https://"), None] {
+        assert_eq!(
+            to(Some("y")).unwrap(),
+            "https://registry.example.com/v2/m/blobs/y"
+        );
+        assert_eq!(
+            to(Some("//cdn.example.com/x#f")).unwrap(),
+            "https://cdn.example.com/x"
+        );
+        assert_eq!(
+            to(Some("https://u:p@cdn.example.com/x")).unwrap(),
+            "https://cdn.example.com/x"
+        );
+        for refused in [
+            Some("http://cdn.example.com/x"),
+            Some("file:///etc/passwd"),
+            Some("https://"),
+            None,
+        ] {
             to(refused).unwrap_err();
         }
         let plain = Url::parse("http://registry.example.com/").unwrap();
-        assert_eq!(redirect(&plain, Some("https://a.example.com/")).unwrap().scheme(), "https");
+        assert_eq!(
+            redirect(&plain, Some("https://a.example.com/")).unwrap().scheme(),
+            "https"
+        );
     }
 
     #[test]
@@ -251,9 +327,11 @@ mod tests {
         let url = |text: &str| Url::parse(text).unwrap();
         let home = url("https://registry.example.com/a");
         assert!(same_origin(&home, &url("https://registry.example.com:443/b")));
-        for other in
-            ["http://registry.example.com/a", "https://registry.example.com:5000/a", "https://x.registry.example.com/a"]
-        {
+        for other in [
+            "http://registry.example.com/a",
+            "https://registry.example.com:5000/a",
+            "https://x.registry.example.com/a",
+        ] {
             assert!(!same_origin(&home, &url(other)), "{other}");
         }
     }

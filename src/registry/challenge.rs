@@ -117,9 +117,11 @@ fn challenge(scheme: &str, parameters: &[(&str, String)]) -> Challenge {
         return Challenge::Basic;
     }
     match parameter("realm") {
-        Some(realm) if scheme.eq_ignore_ascii_case("bearer") => {
-            Challenge::Bearer { realm, service: parameter("service"), scope: parameter("scope") }
-        }
+        Some(realm) if scheme.eq_ignore_ascii_case("bearer") => Challenge::Bearer {
+            realm,
+            service: parameter("service"),
+            scope: parameter("scope"),
+        },
         _ => Challenge::Other(scheme.to_owned()),
     }
 }
@@ -152,7 +154,11 @@ mod tests {
 
     #[test]
     fn reads_what_registries_send() {
-        let full = bearer("https://a.example.com/token", Some("registry"), Some("repository:m/echo:pull"));
+        let full = bearer(
+            "https://a.example.com/token",
+            Some("registry"),
+            Some("repository:m/echo:pull"),
+        );
         let cases: &[(&[&str], Vec<Challenge>)] = &[
             (
                 &[
@@ -174,17 +180,30 @@ mod tests {
             ),
             (
                 &[r#"Negotiate, Bearer realm="https://a", Basic realm=x"#],
-                vec![Challenge::Other("Negotiate".into()), bearer("https://a", None, None), Challenge::Basic],
+                vec![
+                    Challenge::Other("Negotiate".into()),
+                    bearer("https://a", None, None),
+                    Challenge::Basic,
+                ],
             ),
             (
                 &["Basic realm=x", r#"Bearer realm="https://a""#],
                 vec![Challenge::Basic, bearer("https://a", None, None)],
             ),
-            (&[r#"Bearer realm="a\"b\\c""#], vec![bearer("a\"b\\c", None, None)]),
-            (&["Bearer realm=https://a/token,service=s"], vec![bearer("https://a/token", Some("s"), None)]),
+            (
+                &[r#"Bearer realm="a\"b\\c""#],
+                vec![bearer("a\"b\\c", None, None)],
+            ),
+            (
+                &["Bearer realm=https://a/token,service=s"],
+                vec![bearer("https://a/token", Some("s"), None)],
+            ),
             (&["Bearer service=s"], vec![Challenge::Other("Bearer".into())]),
             (&[r#"Bearer realm="#], vec![Challenge::Other("Bearer".into())]),
-            (&[r#"Bearer realm="unclosed"#], vec![Challenge::Other("Bearer".into())]),
+            (
+                &[r#"Bearer realm="unclosed"#],
+                vec![Challenge::Other("Bearer".into())],
+            ),
             (&[""], vec![]),
             (&[", ,"], vec![]),
             (&["\"x\""], vec![]),

@@ -1,7 +1,6 @@
 //! Clients, and the way of every request: turn, authorization, redirects, patience.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, LOCATION, USER_AGENT};
@@ -41,7 +40,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { connections: CONNECTIONS, patience: Patience::default(), proxies: Proxies::from_env() }
+        Self {
+            connections: CONNECTIONS,
+            patience: Patience::default(),
+            proxies: Proxies::from_env(),
+        }
     }
 }
 
@@ -59,7 +62,10 @@ impl Network {
         let connections = options.connections.clamp(1, MAX_CONNECTIONS);
         Arc::new(Self {
             hosts: Hosts::new(connections),
-            options: Options { connections, ..options },
+            options: Options {
+                connections,
+                ..options
+            },
             transports: Mutex::default(),
         })
     }
@@ -119,10 +125,6 @@ impl Client {
         &self.0.network.options.patience
     }
 
-    pub(super) fn connections(&self) -> usize {
-        self.0.network.options.connections
-    }
-
     pub(super) fn credentials(&self) -> Option<&Credentials> {
         self.0.source.credentials.as_ref()
     }
@@ -149,7 +151,9 @@ impl Client {
 
     /// Asks, with authorization where the call has a scope, until there is an answer or patience ends.
     pub(super) async fn send(&self, call: &Call) -> Result<Answer, RequestError> {
-        let Some(scope) = &call.scope else { return self.send_as_it_is(call).await };
+        let Some(scope) = &call.scope else {
+            return self.send_as_it_is(call).await;
+        };
         let authorizer = &self.0.authorizer;
         let mut header = authorizer.header(self, scope).await?;
         let mut renewed = false;
@@ -177,7 +181,11 @@ impl Client {
     }
 
     /// Tries until there is an answer, a 401, or an end of patience.
-    async fn patiently(&self, call: &Call, authorization: Option<&HeaderValue>) -> Result<Outcome, RequestError> {
+    async fn patiently(
+        &self,
+        call: &Call,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Outcome, RequestError> {
         let patience = self.patience();
         let mut failures = 0;
         loop {
@@ -191,7 +199,7 @@ impl Client {
             if !failure.is_transient() {
                 return Err(failure);
             }
-            if failures >= patience.tries {
+            if call.once || failures >= patience.tries {
                 return Err(throttled.unwrap_or(failure));
             }
             tracing::debug!(failures, error = %failure, "registry request failed, trying again");
@@ -213,7 +221,9 @@ impl Client {
         for _ in 0..=REDIRECTS {
             let host = self.0.network.hosts.of(&url);
             let home = same_origin(&url, &call.url);
-            let answer = self.once(call, &url, &host, authorization.filter(|_| home)).await?;
+            let answer = self
+                .once(call, &url, &host, authorization.filter(|_| home))
+                .await?;
             let status = answer.status;
             if status.is_success() {
                 let answer = match call.whole {
@@ -265,17 +275,19 @@ impl Client {
     ) -> Result<Answer, RequestError> {
         let patience = self.patience();
         let turn = host.turn(patience).await?;
-        let sent = Arc::new(AtomicU64::new(0));
         let told = told(url, call);
         let broken = |error| RequestError::broken(&call.method, &told, error);
-        let body = call.payload.body(&sent).await.map_err(|error| broken(error.into()))?;
+        let body = call.payload.body().await.map_err(|error| broken(error.into()))?;
         let mut request = Request::builder().method(&call.method).uri(url.as_str());
         if let Some(headers) = request.headers_mut() {
             headers.extend(call.headers.clone());
             if !same_origin(url, &call.url) {
                 headers.remove(AUTHORIZATION);
             }
-            headers.insert(USER_AGENT, HeaderValue::from_static(concat!("hatchway/", env!("CARGO_PKG_VERSION"))));
+            headers.insert(
+                USER_AGENT,
+                HeaderValue::from_static(concat!("hatchway/", env!("CARGO_PKG_VERSION"))),
+            );
             if matches!(call.method, Method::PUT | Method::POST | Method::PATCH) {
                 headers.insert(CONTENT_LENGTH, HeaderValue::from(call.payload.length()));
             }
@@ -285,7 +297,7 @@ impl Client {
         }
         let request = request.body(body).map_err(|error| broken(error.into()))?;
         let sending = self.0.transport.send(request);
-        let response = watched(sending, &sent, call, patience)
+        let response = watched(sending, call, patience)
             .await
             .ok_or_else(|| RequestError::Stalled {
                 method: call.method.clone(),
@@ -312,12 +324,7 @@ enum Try {
 }
 
 /// Waits for an answer for as long as the upload moves, and then for as long as patience says; `None` is a stall.
-async fn watched<T>(
-    sending: impl Future<Output = T>,
-    sent: &AtomicU64,
-    call: &Call,
-    patience: &Patience,
-) -> Option<T> {
+async fn watched<T>(sending: impl Future<Output = T>, call: &Call, patience: &Patience) -> Option<T> {
     let mut sending = std::pin::pin!(sending);
     let mut before = 0;
     loop {
@@ -326,7 +333,7 @@ async fn watched<T>(
         if let Ok(done) = tokio::time::timeout(limit, &mut sending).await {
             return Some(done);
         }
-        let now = sent.load(Ordering::Relaxed);
+        let now = call.payload.sent();
         if now == before {
             return None;
         }
@@ -338,7 +345,10 @@ async fn watched<T>(
 async fn refusal(answer: Answer, call: &Call, patience: &Patience) -> Refusal {
     let (status, url) = (answer.status, told(&answer.url, call));
     let body = answer.read(WORDS, patience).await;
-    let body = body.as_ref().map(|answer| answer.whole().as_ref()).unwrap_or_default();
+    let body = body
+        .as_ref()
+        .map(|answer| answer.whole().as_ref())
+        .unwrap_or_default();
     Refusal::new(&call.method, &url, status, body)
 }
 

@@ -68,7 +68,13 @@ impl Source {
     /// An anonymous source that trusts what the system trusts.
     pub fn new(scheme: Scheme, host: impl Into<String>, path: impl Into<String>) -> Self {
         let path: String = path.into();
-        Self { scheme, host: host.into(), path: path.trim_matches('/').to_owned(), ca: None, credentials: None }
+        Self {
+            scheme,
+            host: host.into(),
+            path: path.trim_matches('/').to_owned(),
+            ca: None,
+            credentials: None,
+        }
     }
 
     /// The repository of module `module`: `<path>/<module>`.
@@ -87,7 +93,11 @@ impl Source {
     }
 
     fn below(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}/{name}", self.path) }
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}/{name}", self.path)
+        }
     }
 
     /// Docker Hub is named `docker.io` and answers elsewhere.
@@ -102,7 +112,11 @@ impl Source {
 impl Scheme {
     /// The scheme where none is chosen: loopback is HTTP, or HTTPS when a CA is given; everything else HTTPS.
     pub fn default_for(host: &str, with_ca: bool) -> Self {
-        if is_loopback(host_without_port(host)) && !with_ca { Self::Http } else { Self::Https }
+        if is_loopback(host_without_port(host)) && !with_ca {
+            Self::Http
+        } else {
+            Self::Https
+        }
     }
 
     /// `http` or `https`.
@@ -118,7 +132,9 @@ impl Scheme {
 pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
-        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        || bare
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 fn host_without_port(host: &str) -> &str {
@@ -134,25 +150,42 @@ mod tests {
 
     #[test]
     fn speaks_http_to_loopback_unless_a_ca_is_given() {
-        for host in ["localhost", "localhost:5000", "127.0.0.1:1", "127.8.9.1", "[::1]:5000", "[::1]"] {
+        for host in [
+            "localhost",
+            "localhost:5000",
+            "127.0.0.1:1",
+            "127.8.9.1",
+            "[::1]:5000",
+            "[::1]",
+        ] {
             assert_eq!(Scheme::default_for(host, false), Scheme::Http, "{host}");
             assert_eq!(Scheme::default_for(host, true), Scheme::Https, "{host}");
         }
-        for host in ["registry.example.com", "10.0.0.1:5000", "localhost.example.com", "[fe80::1]:80"] {
+        for host in [
+            "registry.example.com",
+            "10.0.0.1:5000",
+            "localhost.example.com",
+            "[fe80::1]:80",
+        ] {
             assert_eq!(Scheme::default_for(host, false), Scheme::Https, "{host}");
         }
     }
 
     #[test]
     fn asks_docker_hub_where_it_answers() {
-        let url = Source::new(Scheme::Https, "docker.io", "library").url("/v2/").unwrap();
+        let url = Source::new(Scheme::Https, "docker.io", "library")
+            .url("/v2/")
+            .unwrap();
         assert_eq!(url.as_str(), "https://registry-1.docker.io/v2/");
     }
 
     #[test]
     fn hides_secrets_in_debug_output() {
         let mut source = Source::new(Scheme::Https, "registry.example.com", "/m/");
-        source.credentials = Some(Credentials::Basic { user: "u".into(), password: Secret::new("hunter2") });
+        source.credentials = Some(Credentials::Basic {
+            user: "u".into(),
+            password: Secret::new("hunter2"),
+        });
         assert!(!format!("{source:?}").contains("hunter2"));
         assert_eq!(source.release_path("echo"), "m/echo/release");
     }

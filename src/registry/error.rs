@@ -126,7 +126,9 @@ impl RequestError {
     /// Whether the same request may fare better a little later (rule REG-7).
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Refused(refusal) => matches!(refusal.status.as_u16(), 408 | 429 | 500 | 502..=504 | 520..=599),
+            Self::Refused(refusal) => {
+                matches!(refusal.status.as_u16(), 408 | 429 | 500 | 502..=504 | 520..=599)
+            }
             Self::Broken { source, .. } => !is_certificate_trouble(source.as_ref()),
             Self::Stalled { .. } => true,
             _ => false,
@@ -134,11 +136,19 @@ impl RequestError {
     }
 
     pub(super) fn broken(method: &Method, url: &Url, source: impl Into<BoxError>) -> Self {
-        Self::Broken { method: method.clone(), url: shown(url), source: source.into() }
+        Self::Broken {
+            method: method.clone(),
+            url: shown(url),
+            source: source.into(),
+        }
     }
 
     pub(super) fn nonsense(method: &Method, url: &Url, reason: impl Into<String>) -> Self {
-        Self::Nonsense { method: method.clone(), url: shown(url), reason: reason.into() }
+        Self::Nonsense {
+            method: method.clone(),
+            url: shown(url),
+            reason: reason.into(),
+        }
     }
 }
 
@@ -196,8 +206,13 @@ impl Refusal {
         struct Envelope {
             errors: Vec<Diagnostic>,
         }
-        let mut refusal =
-            Self { method: method.clone(), url: shown(url), status, diagnostics: Vec::new(), text: String::new() };
+        let mut refusal = Self {
+            method: method.clone(),
+            url: shown(url),
+            status,
+            diagnostics: Vec::new(),
+            text: String::new(),
+        };
         match serde_json::from_slice::<Envelope>(body) {
             Ok(envelope) if !envelope.errors.is_empty() => refusal.diagnostics = envelope.errors,
             _ => refusal.text = one_line(&String::from_utf8_lossy(body)),
@@ -207,7 +222,10 @@ impl Refusal {
 
     /// The first code that the registry gave.
     pub fn code(&self) -> Option<&str> {
-        self.diagnostics.iter().map(|d| d.code.as_str()).find(|code| !code.is_empty())
+        self.diagnostics
+            .iter()
+            .map(|d| d.code.as_str())
+            .find(|code| !code.is_empty())
     }
 }
 
@@ -222,7 +240,11 @@ impl fmt::Display for Refusal {
                 if let Some(reason) = self.status.canonical_reason() {
                     write!(f, " {reason}")?;
                 }
-                if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }
+                if self.text.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, ": {}", self.text)
+                }
             }
             [one] => write!(f, "{one}"),
             several => {
@@ -301,8 +323,15 @@ mod tests {
     use super::*;
 
     fn refusal(status: u16, body: &str) -> String {
-        let url = Url::parse("https://user:pw@registry.example.com/v2/m/echo/release/manifests/stable").unwrap();
-        Refusal::new(&Method::GET, &url, StatusCode::from_u16(status).unwrap(), body.as_bytes()).to_string()
+        let url =
+            Url::parse("https://user:pw@registry.example.com/v2/m/echo/release/manifests/stable").unwrap();
+        Refusal::new(
+            &Method::GET,
+            &url,
+            StatusCode::from_u16(status).unwrap(),
+            body.as_bytes(),
+        )
+        .to_string()
     }
 
     #[test]
@@ -319,16 +348,27 @@ mod tests {
                 r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":"unknown tag=stable"}]}"#,
                 "MANIFEST_UNKNOWN: manifest unknown; unknown tag=stable",
             ),
-            (401, r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":null}]}"#,
-                "UNAUTHORIZED: authentication required"),
+            (
+                401,
+                r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":null}]}"#,
+                "UNAUTHORIZED: authentication required",
+            ),
             (
                 400,
                 r#"{"errors":[{"code":"A","message":"a"},{"code":"B","message":"b","detail":1}]}"#,
                 "multiple errors returned: A: a; B: b; 1",
             ),
             (404, "", "unexpected status code 404 Not Found"),
-            (404, r#"{"errors":[]}"#, r#"unexpected status code 404 Not Found: {"errors":[]}"#),
-            (502, "<html>\r\n<b>Bad\tGateway</b>\u{1b}[31m\n", "unexpected status code 502 Bad Gateway: <html> <b>Bad Gateway</b> [31m"),
+            (
+                404,
+                r#"{"errors":[]}"#,
+                r#"unexpected status code 404 Not Found: {"errors":[]}"#,
+            ),
+            (
+                502,
+                "<html>\r\n<b>Bad\tGateway</b>\u{1b}[31m\n",
+                "unexpected status code 502 Bad Gateway: <html> <b>Bad Gateway</b> [31m",
+            ),
             (599, "x", "unexpected status code 599: x"),
         ];
         for (status, body, expected) in cases {
@@ -348,6 +388,9 @@ mod tests {
         struct Fetch(#[source] RequestError);
         let url = Url::parse("https://registry.example.com/v2/").unwrap();
         let error = Fetch(RequestError::broken(&Method::GET, &url, "connection reset"));
-        assert_eq!(words(&error), "fetch image error: GET https://registry.example.com/v2/: connection reset");
+        assert_eq!(
+            words(&error),
+            "fetch image error: GET https://registry.example.com/v2/: connection reset"
+        );
     }
 }

@@ -46,7 +46,9 @@ impl fmt::Display for GoPrint<'_> {
 /// the exponent is below -4 or above 5.
 fn float(f: &mut fmt::Formatter<'_>, value: f64) -> fmt::Result {
     let scientific = format!("{value:e}");
-    let Some((digits, exponent)) = scientific.split_once('e') else { return f.write_str(&scientific) };
+    let Some((digits, exponent)) = scientific.split_once('e') else {
+        return f.write_str(&scientific);
+    };
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if !(-4..6).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };

@@ -11,13 +11,22 @@ use super::call::same_origin;
 pub(super) fn next(headers: &HeaderMap, current: &Url) -> Result<Option<Url>, String> {
     for value in headers.get_all(LINK) {
         let Ok(text) = value.to_str() else { continue };
-        for link in text.split(",").flat_map(|part| part.split_once('<')).map(|(_, rest)| rest) {
-            let Some((target, parameters)) = link.split_once('>') else { continue };
+        for link in text
+            .split(",")
+            .flat_map(|part| part.split_once('<'))
+            .map(|(_, rest)| rest)
+        {
+            let Some((target, parameters)) = link.split_once('>') else {
+                continue;
+            };
             if !is_next(parameters) {
                 continue;
             }
-            let mut url = current.join(target).map_err(|_| format!("the next page \"{target}\" is no address"))?;
-            if url.host_str() == current.host_str() && url.port() == current.port() {
+            let mut url = current
+                .join(target)
+                .map_err(|_| format!("the next page \"{target}\" is no address"))?;
+            let web = matches!(url.scheme(), "http" | "https");
+            if web && url.host_str() == current.host_str() && url.port() == current.port() {
                 let _ = url.set_scheme(current.scheme());
             }
             if !same_origin(&url, current) || url.path() != current.path() {
@@ -32,9 +41,15 @@ pub(super) fn next(headers: &HeaderMap, current: &Url) -> Result<Option<Url>, St
 /// `; rel="next"`, among other parameters, in any case, quoted or not.
 fn is_next(parameters: &str) -> bool {
     parameters.split(';').any(|parameter| {
-        let Some((name, value)) = parameter.split_once('=') else { return false };
+        let Some((name, value)) = parameter.split_once('=') else {
+            return false;
+        };
         name.trim().eq_ignore_ascii_case("rel")
-            && value.trim().trim_matches('"').split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case("next"))
+            && value
+                .trim()
+                .trim_matches('"')
+                .split_ascii_whitespace()
+                .any(|rel| rel.eq_ignore_ascii_case("next"))
     })
 }
 
@@ -65,12 +80,22 @@ mod tests {
             &[r#"<https://registry.example.com/v2/m/tags/list?n=2&last=b>; rel="next""#],
             &[r#"<http://registry.example.com/v2/m/tags/list?n=2&last=b>; rel="next""#],
             &[r#"</a>; rel="prev", </v2/m/tags/list?n=2&last=b>; rel="next""#],
-            &[r#"</a>; rel="prev""#, r#"</v2/m/tags/list?n=2&last=b>; rel="next""#],
+            &[
+                r#"</a>; rel="prev""#,
+                r#"</v2/m/tags/list?n=2&last=b>; rel="next""#,
+            ],
         ];
         for lines in cases {
             assert_eq!(read(lines), Ok(Some(page.clone())), "{lines:?}");
         }
-        let none: &[&[&str]] = &[&[], &[""], &["</a>; rel=prev"], &["</a>"], &["</a; rel=next"], &["rel=next"]];
+        let none: &[&[&str]] = &[
+            &[],
+            &[""],
+            &["</a>; rel=prev"],
+            &["</a>"],
+            &["</a; rel=next"],
+            &["rel=next"],
+        ];
         for lines in none {
             assert_eq!(read(lines), Ok(None), "{lines:?}");
         }

@@ -52,13 +52,19 @@ pub(super) fn read(content_type: Option<&str>, body: &[u8]) -> Result<Document, 
     let malformed = |error: serde_json::Error| format!("malformed manifest: {error}");
     let shape: Shape = serde_json::from_slice(body).map_err(malformed)?;
     if shape.schema_version == Some(1) || shape.fs_layers.is_some() {
-        return Err("the manifest is of Docker's old schema 1, which is not supported: push the image again".to_owned());
+        return Err(
+            "the manifest is of Docker's old schema 1, which is not supported: push the image again"
+                .to_owned(),
+        );
     }
     if shape.manifests.is_some() && shape.layers.is_some() {
         return Err("the manifest is both an image and an index".to_owned());
     }
     let told = content_type.map(|value| value.split(';').next().unwrap_or_default().trim());
-    let (by_header, by_body) = (told.and_then(is_index), shape.media_type.as_deref().and_then(is_index));
+    let (by_header, by_body) = (
+        told.and_then(is_index),
+        shape.media_type.as_deref().and_then(is_index),
+    );
     if let (Some(header), Some(body)) = (by_header, by_body)
         && header != body
     {
@@ -86,12 +92,24 @@ pub(super) fn read(content_type: Option<&str>, body: &[u8]) -> Result<Document, 
 pub(super) fn choose(index: &ImageIndex) -> Result<&Descriptor, String> {
     let arch = this_arch();
     let fits = |descriptor: &&Descriptor| {
-        descriptor.platform().as_ref().is_some_and(|p| *p.os() == Os::Linux && *p.architecture() == arch)
+        descriptor
+            .platform()
+            .as_ref()
+            .is_some_and(|p| *p.os() == Os::Linux && *p.architecture() == arch)
     };
     // Without a variant first: it runs everywhere.
-    let plain = |descriptor: &&Descriptor| descriptor.platform().as_ref().is_some_and(|p| p.variant().is_none());
-    if let Some(found) =
-        index.manifests().iter().filter(fits).find(plain).or_else(|| index.manifests().iter().find(fits))
+    let plain = |descriptor: &&Descriptor| {
+        descriptor
+            .platform()
+            .as_ref()
+            .is_some_and(|p| p.variant().is_none())
+    };
+    if let Some(found) = index
+        .manifests()
+        .iter()
+        .filter(fits)
+        .find(plain)
+        .or_else(|| index.manifests().iter().find(fits))
     {
         return Ok(found);
     }
@@ -107,7 +125,10 @@ pub(super) fn choose(index: &ImageIndex) -> Result<&Descriptor, String> {
         .map(|p| format!("{}/{}", p.os(), p.architecture()))
         .take(16)
         .collect();
-    Err(format!("no image for linux/{arch} in the index, it has: {}", offered.join(", ")))
+    Err(format!(
+        "no image for linux/{arch} in the index, it has: {}",
+        offered.join(", ")
+    ))
 }
 
 /// This machine's architecture as images name it.
@@ -136,7 +157,10 @@ fn check(document: &Document) -> Result<(), String> {
     match document {
         Document::Manifest(manifest) => {
             if manifest.layers().len() > LAYERS {
-                return Err(format!("the image has {} layers, more than {LAYERS}", manifest.layers().len()));
+                return Err(format!(
+                    "the image has {} layers, more than {LAYERS}",
+                    manifest.layers().len()
+                ));
             }
             manifest.layers().iter().try_for_each(check_layer)
         }
@@ -159,7 +183,11 @@ fn check_layer(layer: &Descriptor) -> Result<(), String> {
     if known {
         Ok(())
     } else {
-        Err(format!("layer {} has the unsupported type \"{}\"", layer.digest(), layer.media_type()))
+        Err(format!(
+            "layer {} has the unsupported type \"{}\"",
+            layer.digest(),
+            layer.media_type()
+        ))
     }
 }
 
@@ -172,11 +200,16 @@ mod tests {
     const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
     fn descriptor(media_type: &str) -> String {
-        format!(r#"{{"mediaType":"{media_type}","digest":"sha256:{}","size":3}}"#, "a".repeat(64))
+        format!(
+            r#"{{"mediaType":"{media_type}","digest":"sha256:{}","size":3}}"#,
+            "a".repeat(64)
+        )
     }
 
     fn image(media_type: Option<&str>, layer: &str) -> String {
-        let own = media_type.map(|m| format!(r#""mediaType":"{m}","#)).unwrap_or_default();
+        let own = media_type
+            .map(|m| format!(r#""mediaType":"{m}","#))
+            .unwrap_or_default();
         format!(
             r#"{{"schemaVersion":2,{own}"config":{},"layers":[{}]}}"#,
             descriptor("application/vnd.oci.image.config.v1+json"),
@@ -196,11 +229,17 @@ mod tests {
             (Some(DOCKER_MANIFEST), Some(DOCKER_MANIFEST)),
         ] {
             let read = read(header, image(own, gzip).as_bytes());
-            assert!(matches!(read, Ok(Document::Manifest(_))), "{header:?} {own:?}: {read:?}");
+            assert!(
+                matches!(read, Ok(Document::Manifest(_))),
+                "{header:?} {own:?}: {read:?}"
+            );
         }
         let index = r#"{"schemaVersion":2,"manifests":[]}"#;
         for header in [Some(OCI_INDEX), Some(DOCKER_LIST), None] {
-            assert!(matches!(read(header, index.as_bytes()), Ok(Document::Index(_))), "{header:?}");
+            assert!(
+                matches!(read(header, index.as_bytes()), Ok(Document::Index(_))),
+                "{header:?}"
+            );
         }
     }
 
@@ -209,10 +248,26 @@ mod tests {
         let plain = "application/vnd.oci.image.layer.v1.tar";
         let cases = [
             (Some(OCI_INDEX), image(Some(OCI), plain), "does not fit"),
-            (None, image(None, plain).replacen('{', r#"{"manifests":[],"#, 1), "both an image and an index"),
-            (None, r#"{"schemaVersion":1,"fsLayers":[]}"#.to_owned(), "schema 1"),
-            (None, image(Some("application/x"), plain), "unsupported manifest type \"application/x\""),
-            (Some(OCI), image(None, "text/html"), "unsupported type \"text/html\""),
+            (
+                None,
+                image(None, plain).replacen('{', r#"{"manifests":[],"#, 1),
+                "both an image and an index",
+            ),
+            (
+                None,
+                r#"{"schemaVersion":1,"fsLayers":[]}"#.to_owned(),
+                "schema 1",
+            ),
+            (
+                None,
+                image(Some("application/x"), plain),
+                "unsupported manifest type \"application/x\"",
+            ),
+            (
+                Some(OCI),
+                image(None, "text/html"),
+                "unsupported type \"text/html\"",
+            ),
             (
                 Some(OCI),
                 image(None, "application/vnd.oci.image.layer.nondistributable.v1.tar"),
@@ -220,8 +275,16 @@ mod tests {
             ),
             (Some("text/html"), "<html>".to_owned(), "malformed manifest"),
             (Some(OCI), "{}".to_owned(), "malformed manifest"),
-            (Some(OCI), image(None, plain).replace("sha256:a", "sha256:A"), "malformed manifest"),
-            (Some(OCI), image(None, plain).replace("\"size\":3", "\"size\":-3"), "malformed manifest"),
+            (
+                Some(OCI),
+                image(None, plain).replace("sha256:a", "sha256:A"),
+                "malformed manifest",
+            ),
+            (
+                Some(OCI),
+                image(None, plain).replace("\"size\":3", "\"size\":-3"),
+                "malformed manifest",
+            ),
         ];
         for (header, body, expected) in cases {
             let error = read(header, body.as_bytes()).unwrap_err();
@@ -232,14 +295,21 @@ mod tests {
     #[test]
     fn chooses_this_machines_image() {
         let entry = |tag: char, platform: &str| {
-            format!(r#"{{"mediaType":"{OCI}","digest":"sha256:{}","size":1{platform}}}"#, String::from(tag).repeat(64))
+            format!(
+                r#"{{"mediaType":"{OCI}","digest":"sha256:{}","size":1{platform}}}"#,
+                String::from(tag).repeat(64)
+            )
         };
         let platform = |os: &str, arch: &str, more: &str| {
             format!(r#","platform":{{"os":"{os}","architecture":"{arch}"{more}}}"#)
         };
         let arch = this_arch().to_string();
         let index = |entries: &[String]| -> ImageIndex {
-            serde_json::from_str(&format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(","))).unwrap()
+            serde_json::from_str(&format!(
+                r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
+                entries.join(",")
+            ))
+            .unwrap()
         };
         let full = index(&[
             entry('a', &platform("windows", &arch, "")),
@@ -248,7 +318,10 @@ mod tests {
             entry('d', &platform("unknown", "unknown", "")),
         ]);
         assert_eq!(choose(&full).unwrap().digest().digest(), "c".repeat(64));
-        assert_eq!(choose(&index(&[entry('e', "")])).unwrap().digest().digest(), "e".repeat(64));
+        assert_eq!(
+            choose(&index(&[entry('e', "")])).unwrap().digest().digest(),
+            "e".repeat(64)
+        );
         let other = index(&[entry('a', &platform("linux", "s390x", "")), entry('e', "")]);
         assert_eq!(
             choose(&other).unwrap_err(),

@@ -10,22 +10,34 @@ mod budget;
 mod call;
 mod challenge;
 mod client;
+mod contents;
+mod definition;
 mod endpoint;
 mod error;
 mod goprint;
+mod layout;
 mod link;
 mod manifest;
+mod modules;
 mod patience;
+pub mod publish;
 mod repository;
+pub mod serve;
 mod tls;
 mod transport;
 mod verify;
 
 pub use blob::PullError;
 pub use client::{CONNECTIONS, Client, MAX_CONNECTIONS, Network, Options};
+pub use contents::{Contents, Entry, EntryKind, ReadError, ReadLimits};
+pub use definition::{
+    Disable, Jump, ModuleDefinition, ReadDefinitionError, Requirements, Update, is_module_name,
+};
 pub use endpoint::{Credentials, Scheme, Secret, Source};
 pub use error::{Diagnostic, Refusal, RequestError, words};
+pub use layout::{Layout, LayoutError, Named};
 pub use manifest::Resolved;
+pub use modules::{FetchError, Listing, ReleaseImage, parse_version, read_release};
 pub use patience::Patience;
 pub use repository::{Name, Repository};
 pub use tls::TrustError;

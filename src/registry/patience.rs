@@ -43,15 +43,21 @@ impl Patience {
     /// The pause after failure number `failure` (from 1), of which `luck` in `0.0..1.0` takes away up to a half, so
     /// that many clients do not come back together.
     pub(super) fn pause(&self, failure: u32, luck: f64) -> Duration {
-        let doubled = self.first_pause.saturating_mul(1 << failure.saturating_sub(1).min(16));
-        doubled.min(self.longest_pause).mul_f64(1.0 - luck.clamp(0.0, 1.0) / 2.0)
+        let doubled = self
+            .first_pause
+            .saturating_mul(1 << failure.saturating_sub(1).min(16));
+        doubled
+            .min(self.longest_pause)
+            .mul_f64(1.0 - luck.clamp(0.0, 1.0) / 2.0)
     }
 }
 
 /// How much later than asked a client comes back: never earlier, by up to a tenth of the wait and at most
 /// five seconds.
 pub(super) fn lateness(wait: Duration, luck: f64) -> Duration {
-    (wait / 10).clamp(Duration::from_millis(100), Duration::from_secs(5)).mul_f64(luck.clamp(0.0, 1.0))
+    (wait / 10)
+        .clamp(Duration::from_millis(100), Duration::from_secs(5))
+        .mul_f64(luck.clamp(0.0, 1.0))
 }
 
 /// What `Retry-After` asks for, counted from `now`: seconds or a date (RFC 9110, 10.2.3). `None` where there is none,
@@ -105,7 +111,9 @@ mod tests {
     #[test]
     fn doubles_its_pauses_up_to_a_bound() {
         let patience = Patience::default();
-        let pauses: Vec<_> = (1..=8).map(|failure| patience.pause(failure, 0.0).as_millis()).collect();
+        let pauses: Vec<_> = (1..=8)
+            .map(|failure| patience.pause(failure, 0.0).as_millis())
+            .collect();
         assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
         assert_eq!(patience.pause(1, 1.0).as_millis(), 125);
     }

@@ -97,7 +97,9 @@ impl Repository {
         url.set_query(Some(&format!("n={PAGE}")));
         let (mut tags, mut seen) = (Vec::new(), HashSet::new());
         for _ in 0..PAGES {
-            let call = Call::new(Method::GET, url.clone()).for_scope(self.pull_scope()).whole(PAGE_BYTES);
+            let call = Call::new(Method::GET, url.clone())
+                .for_scope(self.pull_scope())
+                .whole(PAGE_BYTES);
             let answer = self.client.send(&call).await?;
             let nonsense = |reason: String| RequestError::nonsense(&Method::GET, &url, reason);
             let page: Page = serde_json::from_slice(answer.whole())
@@ -111,13 +113,19 @@ impl Repository {
             if tags.len() > TAGS {
                 return Err(nonsense(format!("more than {TAGS} tags")));
             }
-            let Some(next) = link::next(&answer.headers, &url).map_err(nonsense)? else { return Ok(tags) };
+            let Some(next) = link::next(&answer.headers, &url).map_err(nonsense)? else {
+                return Ok(tags);
+            };
             if tags.len() == before || next == url {
                 return Err(nonsense("the list of tags goes round in circles".to_owned()));
             }
             url = next;
         }
-        Err(RequestError::nonsense(&Method::GET, &url, format!("more than {PAGES} pages of tags")))
+        Err(RequestError::nonsense(
+            &Method::GET,
+            &url,
+            format!("more than {PAGES} pages of tags"),
+        ))
     }
 
     /// The digest that a name stands for now: one HEAD and no bytes (rule REG-5). Registries that do not answer a HEAD,
@@ -145,7 +153,12 @@ impl Repository {
             let index = match document {
                 Document::Manifest(manifest) => {
                     let layers = manifest.layers().clone();
-                    return Ok(Resolved { digest, manifest_digest, manifest: *manifest, layers });
+                    return Ok(Resolved {
+                        digest,
+                        manifest_digest,
+                        manifest: *manifest,
+                        layers,
+                    });
                 }
                 Document::Index(index) => index,
             };
@@ -157,7 +170,10 @@ impl Repository {
 
     /// Streams a blob, checked against its digest and size: when the stream ends without an error, all bytes were the
     /// right ones. It is taken up again where it breaks, as often as the client's patience says.
-    pub fn blob(&self, descriptor: &Descriptor) -> impl Stream<Item = Result<Bytes, PullError>> + Send + use<> {
+    pub fn blob(
+        &self,
+        descriptor: &Descriptor,
+    ) -> impl Stream<Item = Result<Bytes, PullError>> + Send + use<> {
         blob::stream(self.clone(), descriptor)
     }
 
@@ -205,7 +221,11 @@ impl Repository {
 
     fn nonsense(&self, name: &Name, reason: impl Into<String>) -> RequestError {
         let url = self.manifest_url(name).map(|url| shown(&url)).unwrap_or_default();
-        RequestError::Nonsense { method: Method::GET, url, reason: reason.into() }
+        RequestError::Nonsense {
+            method: Method::GET,
+            url,
+            reason: reason.into(),
+        }
     }
 }
 
@@ -217,8 +237,15 @@ fn checked_digest(name: &Name, answer: &Answer) -> Result<Digest, String> {
         Name::Tag(_) => answer.header(DIGEST_HEADER).and_then(|text| text.parse().ok()),
     };
     let Some(claimed) = claimed else {
-        return sha256(body).parse().map_err(|error| format!("the manifest has no digest: {error}"));
+        return sha256(body)
+            .parse()
+            .map_err(|error| format!("the manifest has no digest: {error}"));
     };
-    let found = digest_like(&claimed, body).ok_or_else(|| format!("digest {claimed} is of an unsupported algorithm"))?;
-    if found == claimed.as_ref() { Ok(claimed) } else { Err(format!("the manifest's digest is {found}, not {claimed}")) }
+    let found = digest_like(&claimed, body)
+        .ok_or_else(|| format!("digest {claimed} is of an unsupported algorithm"))?;
+    if found == claimed.as_ref() {
+        Ok(claimed)
+    } else {
+        Err(format!("the manifest's digest is {found}, not {claimed}"))
+    }
 }

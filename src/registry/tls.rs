@@ -44,7 +44,10 @@ pub(super) fn config(ca: Option<&str>) -> Result<ClientConfig, TrustError> {
         .with_safe_default_protocol_versions()
         .map_err(TrustError::Setup)?;
     // `dangerous` is rustls' word for any verifier that is not its own.
-    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+    Ok(builder
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth())
 }
 
 /// Trusts what is signed by a certificate of the bundle or by the system's roots, and a server certificate that is in
@@ -60,7 +63,10 @@ impl Bundle {
     fn new(pem: &str, provider: &Arc<CryptoProvider>) -> Result<Self, TrustError> {
         let mut certificates = Vec::new();
         for (i, certificate) in CertificateDer::pem_slice_iter(pem.as_bytes()).enumerate() {
-            let certificate = certificate.map_err(|source| TrustError::Pem { number: i + 1, source })?;
+            let certificate = certificate.map_err(|source| TrustError::Pem {
+                number: i + 1,
+                source,
+            })?;
             certificates.push(certificate);
         }
         if certificates.is_empty() {
@@ -94,7 +100,9 @@ impl ServerCertVerifier for Bundle {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         if !self.certificates.iter().any(|known| known == end_entity) {
-            return self.roots.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+            return self
+                .roots
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         }
         verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
         verify_dates(end_entity, now)?;
@@ -130,10 +138,18 @@ fn verify_dates(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), r
     let from = UnixTime::since_unix_epoch(validity.not_before.to_unix_duration());
     let to = UnixTime::since_unix_epoch(validity.not_after.to_unix_duration());
     if now < from {
-        return Err(CertificateError::NotValidYetContext { time: now, not_before: from }.into());
+        return Err(CertificateError::NotValidYetContext {
+            time: now,
+            not_before: from,
+        }
+        .into());
     }
     if now > to {
-        return Err(CertificateError::ExpiredContext { time: now, not_after: to }.into());
+        return Err(CertificateError::ExpiredContext {
+            time: now,
+            not_after: to,
+        }
+        .into());
     }
     Ok(())
 }
@@ -170,7 +186,10 @@ mod tests {
         params.not_before = rcgen::date_time_ymd(2026, 1, 1);
         params.not_after = rcgen::date_time_ymd(2026, 12, 31);
         let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
-        Made { der: certificate.der().clone(), pem: certificate.pem() }
+        Made {
+            der: certificate.der().clone(),
+            pem: certificate.pem(),
+        }
     }
 
     fn verify(bundle: &str, leaf: &CertificateDer<'_>, name: &str, day: u64) -> Result<(), String> {
@@ -178,7 +197,10 @@ mod tests {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         // Days of 2026.
         let now = UnixTime::since_unix_epoch(Duration::from_secs(1_767_225_600 + day * 86_400));
-        bundle.verify_server_cert(leaf, &[], &name, &[], now).map(drop).map_err(|error| error.to_string())
+        bundle
+            .verify_server_cert(leaf, &[], &name, &[], now)
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -188,15 +210,29 @@ mod tests {
             verify(&leaf.pem, &leaf.der, "registry.example.com", 30).unwrap();
             let other = self_signed("registry.example.com", ca);
             verify(&leaf.pem, &other.der, "registry.example.com", 30).unwrap_err();
-            verify(&format!("{}{}", other.pem, leaf.pem), &leaf.der, "registry.example.com", 30).unwrap();
+            verify(
+                &format!("{}{}", other.pem, leaf.pem),
+                &leaf.der,
+                "registry.example.com",
+                30,
+            )
+            .unwrap();
         }
     }
 
     #[test]
     fn still_checks_its_name_and_its_dates() {
         let leaf = self_signed("registry.example.com", true);
-        assert!(verify(&leaf.pem, &leaf.der, "other.example.com", 30).unwrap_err().contains("not valid for name"));
-        assert!(verify(&leaf.pem, &leaf.der, "registry.example.com", 400).unwrap_err().contains("expired"));
+        assert!(
+            verify(&leaf.pem, &leaf.der, "other.example.com", 30)
+                .unwrap_err()
+                .contains("not valid for name")
+        );
+        assert!(
+            verify(&leaf.pem, &leaf.der, "registry.example.com", 400)
+                .unwrap_err()
+                .contains("expired")
+        );
     }
 
     #[test]
@@ -216,9 +252,15 @@ mod tests {
 
     #[test]
     fn refuses_a_bundle_without_certificates_or_with_a_broken_one() {
-        assert_eq!(config(Some("")).unwrap_err().to_string(), "ca holds no PEM certificate");
+        assert_eq!(
+            config(Some("")).unwrap_err().to_string(),
+            "ca holds no PEM certificate"
+        );
         let good = self_signed("registry.example.com", false).pem;
         let broken = format!("{good}-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n");
-        assert_eq!(config(Some(&broken)).unwrap_err().to_string(), "ca: certificate 2 cannot be read");
+        assert_eq!(
+            config(Some(&broken)).unwrap_err().to_string(),
+            "ca: certificate 2 cannot be read"
+        );
     }
 }

@@ -46,7 +46,12 @@ impl Proxies {
 
     /// One proxy for all, but for the hosts of `except`, which reads like `NO_PROXY`.
     pub fn all(proxy: &str, except: &str) -> Self {
-        Self(Some(Arc::new(Matcher::builder().all(proxy.to_owned()).no(except.to_owned()).build())))
+        Self(Some(Arc::new(
+            Matcher::builder()
+                .all(proxy.to_owned())
+                .no(except.to_owned())
+                .build(),
+        )))
     }
 
     /// None at all.
@@ -84,9 +89,16 @@ impl Transport {
             .https_or_http()
             .enable_http1()
             .wrap_connector(direct.clone());
-        let dial = Dial { direct, to_proxy, proxies: proxies.clone() };
-        let connector =
-            HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().wrap_connector(dial);
+        let dial = Dial {
+            direct,
+            to_proxy,
+            proxies: proxies.clone(),
+        };
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(dial);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
@@ -127,7 +139,12 @@ impl Service<Uri> for Dial {
     fn call(&mut self, destination: Uri) -> Self::Future {
         let Some(proxy) = self.proxies.on_the_way_to(&destination) else {
             let connecting = self.direct.call(destination);
-            return Box::pin(async move { Ok(Wire { stream: MaybeHttpsStream::Http(connecting.await?), proxied: false }) });
+            return Box::pin(async move {
+                Ok(Wire {
+                    stream: MaybeHttpsStream::Http(connecting.await?),
+                    proxied: false,
+                })
+            });
         };
         if destination.scheme_str() == Some("https") {
             let mut tunnel = Tunnel::new(proxy.uri().clone(), self.to_proxy.clone());
@@ -135,10 +152,20 @@ impl Service<Uri> for Dial {
                 tunnel = tunnel.with_auth(login.clone());
             }
             let connecting = tunnel.call(destination);
-            return Box::pin(async move { Ok(Wire { stream: connecting.await?, proxied: false }) });
+            return Box::pin(async move {
+                Ok(Wire {
+                    stream: connecting.await?,
+                    proxied: false,
+                })
+            });
         }
         let connecting = self.to_proxy.call(proxy.uri().clone());
-        Box::pin(async move { Ok(Wire { stream: connecting.await?, proxied: true }) })
+        Box::pin(async move {
+            Ok(Wire {
+                stream: connecting.await?,
+                proxied: true,
+            })
+        })
     }
 }
 
@@ -155,7 +182,11 @@ impl Connection for Wire {
 }
 
 impl Read for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
@@ -196,7 +227,14 @@ mod tests {
         let through = |uri: &str| proxies.on_the_way_to(&uri.parse().unwrap()).is_some();
         assert!(through("https://registry.example.com/v2/"));
         assert!(through("http://registry.example.com/v2/"));
-        for direct in ["http://127.0.0.1:5000/", "http://[::1]:5000/", "http://localhost/", "https://internal.example.com/", "https://a.internal.example.com/", "https://10.1.2.3/"] {
+        for direct in [
+            "http://127.0.0.1:5000/",
+            "http://[::1]:5000/",
+            "http://localhost/",
+            "https://internal.example.com/",
+            "https://a.internal.example.com/",
+            "https://10.1.2.3/",
+        ] {
             assert!(!through(direct), "{direct}");
         }
     }

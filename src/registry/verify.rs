@@ -74,9 +74,16 @@ mod tests {
 
     #[test]
     fn knows_the_digest_of_nothing() {
-        assert_eq!(sha256(b""), "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            sha256(b""),
+            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
         let like: Digest = format!("sha512:{}", "0".repeat(128)).parse().unwrap();
-        assert!(digest_like(&like, b"").unwrap().starts_with("sha512:cf83e1357eefb8bd"));
+        assert!(
+            digest_like(&like, b"")
+                .unwrap()
+                .starts_with("sha512:cf83e1357eefb8bd")
+        );
         assert_eq!(digest_like(&"xxhash:42".parse().unwrap(), b""), None);
     }
 }
