@@ -119,7 +119,7 @@ impl Authorizer {
                 continue;
             };
             let realm = Realm {
-                url: self.checked(client, url)?,
+                url: Self::checked(client, url)?,
                 service,
             };
             *lock(&self.learned) = Learned::Bearer(realm.clone());
@@ -139,7 +139,7 @@ impl Authorizer {
     }
 
     /// Passwords and tokens do not travel in the clear where the registry is reached over TLS.
-    fn checked(&self, client: &Client, mut realm: Url) -> Result<Url, RequestError> {
+    fn checked(client: &Client, mut realm: Url) -> Result<Url, RequestError> {
         let (secure, fits) = (
             client.scheme() == Scheme::Https,
             matches!(realm.scheme(), "https" | "http"),
@@ -263,10 +263,12 @@ fn read_token(body: &[u8], asked_at: Instant) -> Result<Token, &'static str> {
     })
 }
 
+/// Whole seconds; some servers send them as a float.
 fn lifetime(number: &serde_json::Number) -> Option<u64> {
-    let seconds = number
-        .as_u64()
-        .or_else(|| number.as_f64().map(|s| s.clamp(0.0, 1e9) as u64))?;
+    let seconds = number.as_u64().or_else(|| {
+        let float = number.as_f64()?.clamp(0.0, 1e9);
+        Some(Duration::try_from_secs_f64(float).ok()?.as_secs())
+    })?;
     (seconds > 0).then_some(seconds.min(24 * 3600))
 }
 
@@ -274,7 +276,7 @@ fn lifetime(number: &serde_json::Number) -> Option<u64> {
 /// from the answer's clock.
 fn renew_after(lifetime: u64) -> Duration {
     let lifetime = Duration::from_secs(lifetime);
-    lifetime - (lifetime / 5).min(Duration::from_secs(30))
+    lifetime.saturating_sub((lifetime / 5).min(Duration::from_secs(30)))
 }
 
 fn basic(credentials: Option<&Credentials>) -> Option<HeaderValue> {

@@ -34,7 +34,7 @@ pub enum PullError {
         size: u64,
         /// The last break; none when the body just ended.
         #[source]
-        source: Option<RequestError>,
+        source: Option<Box<RequestError>>,
     },
     /// More bytes than the manifest says.
     #[error("GET {url}: the blob is longer than its {size} bytes")]
@@ -118,13 +118,10 @@ impl Pull {
                 self.end().await?;
                 return Ok(None);
             }
-            let flow = match self.flow.as_mut() {
-                Some(flow) => flow,
-                None => {
-                    let flow = self.open().await?;
-                    self.flow.insert(flow)
-                }
-            };
+            if self.flow.is_none() {
+                self.flow = Some(self.open().await?);
+            }
+            let Some(flow) = self.flow.as_mut() else { continue };
             let patience = *self.repository.client().patience();
             match flow.next(&patience).await {
                 Ok(Some(mut bytes)) => {
@@ -235,7 +232,7 @@ impl Pull {
             url: shown(&self.url),
             received: self.received,
             size: self.size,
-            source,
+            source: source.map(Box::new),
         }
     }
 }

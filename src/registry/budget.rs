@@ -193,7 +193,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn gives_up_on_a_long_wait_and_tells_until_when() {
         let host = host(2);
-        host.ask_to_wait(Duration::from_secs(600), 429, None);
+        host.ask_to_wait(Duration::from_mins(10), 429, None);
         let text = host.turn(&Patience::default()).await.unwrap_err().to_string();
         assert!(
             text.starts_with("registry registry.example.com:5000 asks to wait until 20"),

@@ -199,7 +199,7 @@ mod tests {
                 vec![bearer("https://a/token", Some("s"), None)],
             ),
             (&["Bearer service=s"], vec![Challenge::Other("Bearer".into())]),
-            (&[r#"Bearer realm="#], vec![Challenge::Other("Bearer".into())]),
+            (&[r"Bearer realm="], vec![Challenge::Other("Bearer".into())]),
             (
                 &[r#"Bearer realm="unclosed"#],
                 vec![Challenge::Other("Bearer".into())],

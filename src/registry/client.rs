@@ -159,7 +159,7 @@ impl Client {
         let mut renewed = false;
         loop {
             match self.patiently(call, header.as_ref()).await? {
-                Outcome::Answer(answer) => return Ok(answer),
+                Outcome::Answer(answer) => return Ok(*answer),
                 Outcome::Unauthorized(refusal, asked) if !renewed => {
                     renewed = true;
                     header = match authorizer.answer(self, scope, asked, header.as_ref()).await? {
@@ -175,7 +175,7 @@ impl Client {
     /// Asks without authorization beyond the call's own headers.
     pub(super) async fn send_as_it_is(&self, call: &Call) -> Result<Answer, RequestError> {
         match self.patiently(call, None).await? {
-            Outcome::Answer(answer) => Ok(answer),
+            Outcome::Answer(answer) => Ok(*answer),
             Outcome::Unauthorized(refusal, _) => Err(refusal.into()),
         }
     }
@@ -230,7 +230,7 @@ impl Client {
                     Some(limit) => answer.read(limit, patience).await?,
                     None => answer,
                 };
-                return Ok((Try::Done(Outcome::Answer(answer)), host));
+                return Ok((Try::Done(Outcome::Answer(Box::new(answer))), host));
             }
             if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) && call.only_reads() {
                 let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
@@ -313,7 +313,7 @@ impl Client {
 
 /// How a patient request ends.
 enum Outcome {
-    Answer(Answer),
+    Answer(Box<Answer>),
     Unauthorized(Refusal, Vec<super::challenge::Challenge>),
 }
 

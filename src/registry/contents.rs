@@ -242,8 +242,7 @@ fn read_layer(pipe: Pipe, wanted: &dyn Fn(&str) -> bool, limits: ReadLimits) -> 
     let mut layer = Layer::default();
     let mut kept = 0;
     meter.allow(HEADERS);
-    let mut entries = archive.entries().map_err(told)?;
-    while let Some(entry) = entries.next() {
+    for entry in archive.entries().map_err(told)? {
         let mut entry = entry.map_err(told)?;
         meter.allow(limits.unpacked);
         if layer.contents.entries.len() + layer.removed.len() + layer.emptied.len() >= limits.entries {

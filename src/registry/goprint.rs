@@ -50,12 +50,11 @@ fn float(f: &mut fmt::Formatter<'_>, value: f64) -> fmt::Result {
         return f.write_str(&scientific);
     };
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if !(-4..6).contains(&exponent) {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        write!(f, "{digits}e{sign}{:02}", exponent.unsigned_abs())
-    } else {
-        write!(f, "{value}")
+    if (-4..6).contains(&exponent) {
+        return write!(f, "{value}");
     }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    write!(f, "{digits}e{sign}{:02}", exponent.unsigned_abs())
 }
 
 #[cfg(test)]

@@ -11,11 +11,8 @@ use super::call::same_origin;
 pub(super) fn next(headers: &HeaderMap, current: &Url) -> Result<Option<Url>, String> {
     for value in headers.get_all(LINK) {
         let Ok(text) = value.to_str() else { continue };
-        for link in text
-            .split(",")
-            .flat_map(|part| part.split_once('<'))
-            .map(|(_, rest)| rest)
-        {
+        // Each link runs from its `<` to the next; neither an address nor a parameter of ours holds one.
+        for link in text.split('<').skip(1) {
             let Some((target, parameters)) = link.split_once('>') else {
                 continue;
             };
@@ -40,7 +37,7 @@ pub(super) fn next(headers: &HeaderMap, current: &Url) -> Result<Option<Url>, St
 
 /// `; rel="next"`, among other parameters, in any case, quoted or not.
 fn is_next(parameters: &str) -> bool {
-    parameters.split(';').any(|parameter| {
+    parameters.split([';', ',']).any(|parameter| {
         let Some((name, value)) = parameter.split_once('=') else {
             return false;
         };
@@ -76,6 +73,7 @@ mod tests {
         let cases: &[&[&str]] = &[
             &[r#"</v2/m/tags/list?n=2&last=b>; rel="next""#],
             &["</v2/m/tags/list?n=2&last=b>;rel=next"],
+            &["</a,b>; rel=prev , </v2/m/tags/list?n=2&last=b>;rel=next, </c>; rel=last"],
             &[r#"<?n=2&last=b>; title="x"; REL="last NEXT""#],
             &[r#"<https://registry.example.com/v2/m/tags/list?n=2&last=b>; rel="next""#],
             &[r#"<http://registry.example.com/v2/m/tags/list?n=2&last=b>; rel="next""#],

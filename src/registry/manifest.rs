@@ -34,7 +34,7 @@ pub struct Resolved {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Document {
     Manifest(Box<ImageManifest>),
-    Index(ImageIndex),
+    Index(Box<ImageIndex>),
 }
 
 /// Reads a document. What it is, its own `mediaType` says, or else the content type; where both speak, they must
@@ -79,7 +79,7 @@ pub(super) fn read(content_type: Option<&str>, body: &[u8]) -> Result<Document, 
     }
     let index = by_body.or(by_header).unwrap_or(shape.manifests.is_some());
     let document = if index {
-        Document::Index(serde_json::from_slice(body).map_err(malformed)?)
+        Document::Index(Box::new(serde_json::from_slice(body).map_err(malformed)?))
     } else {
         Document::Manifest(Box::new(serde_json::from_slice(body).map_err(malformed)?))
     };

@@ -7,7 +7,7 @@ use http::header::RETRY_AFTER;
 use jiff::Timestamp;
 
 /// The longest wait that a registry may ask for: later is a mistake of its clock.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// When a client gives up.
 #[derive(Debug, Clone, Copy)]
@@ -31,10 +31,10 @@ impl Default for Patience {
         Self {
             tries: 5,
             stall: Duration::from_secs(30),
-            settle: Duration::from_secs(120),
+            settle: Duration::from_mins(2),
             first_pause: Duration::from_millis(250),
             longest_pause: Duration::from_secs(10),
-            longest_wait: Duration::from_secs(120),
+            longest_wait: Duration::from_mins(2),
         }
     }
 }

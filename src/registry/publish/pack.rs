@@ -90,14 +90,14 @@ pub fn pack_files(files: &[(&str, &[u8])]) -> Result<Layer, PackError> {
 type Archive = tar::Builder<Counted<flate2::write::GzEncoder<Counted<BufWriter<std::fs::File>>>>>;
 
 fn write_layer(fill: impl FnOnce(&mut Archive) -> Result<usize, PackError>) -> Result<Layer, PackError> {
-    let (file, path) = tempfile::NamedTempFile::new()
+    let (plain, path) = tempfile::NamedTempFile::new()
         .map_err(at("the layer"))?
         .into_parts();
     // No name, no time, no system: the header is the same everywhere.
     let packed = GzBuilder::new()
         .mtime(0)
         .operating_system(255)
-        .write(Counted::new(BufWriter::new(file)), Compression::default());
+        .write(Counted::new(BufWriter::new(plain)), Compression::default());
     let mut archive = tar::Builder::new(Counted::new(packed));
     let entries = fill(&mut archive)?;
     let finish = || -> io::Result<(String, String, u64)> {

@@ -91,7 +91,7 @@ fn tags(repositories: &Repositories, name: &str, query: &str) -> Result<Response
                     value
                         .parse::<usize>()
                         .map_err(|_| Refused::page_invalid(&value))?,
-                )
+                );
             }
             "last" => last = Some(value.into_owned()),
             _ => {}
@@ -147,7 +147,7 @@ async fn manifest(
         Err(error) => return Err(Refused::broken(&error)),
     };
     let mut headers = HeaderMap::new();
-    put(&mut headers, CONTENT_TYPE, &media_type.to_string());
+    put(&mut headers, CONTENT_TYPE, media_type.as_ref());
     put(&mut headers, CONTENT_LENGTH, &bytes.len().to_string());
     named(&mut headers, &digest);
     Ok(versioned((headers, bytes).into_response()))
@@ -179,15 +179,11 @@ async fn blob(
         Err(error) => return Err(broken(error)),
     };
     let size = file.metadata().await.map_err(broken)?.len();
-    let asked = request
-        .headers
-        .get(RANGE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| range(text, size));
-    let (status, start, length) = match asked {
-        None => (StatusCode::OK, 0, size),
-        Some(Some((start, length))) => (StatusCode::PARTIAL_CONTENT, start, length),
-        Some(None) => return Ok(Refused::range_invalid(size)),
+    let asked = request.headers.get(RANGE).and_then(|value| value.to_str().ok());
+    let (status, start, length) = match asked.map_or(Part::Whole, |text| part(text, size)) {
+        Part::Whole => (StatusCode::OK, 0, size),
+        Part::Range { start, length } => (StatusCode::PARTIAL_CONTENT, start, length),
+        Part::Beyond => return Ok(Refused::range_invalid(size)),
     };
     let mut headers = HeaderMap::new();
     put(&mut headers, CONTENT_TYPE, "application/octet-stream");
@@ -210,26 +206,41 @@ async fn blob(
     Ok(versioned((status, headers, body).into_response()))
 }
 
-/// `bytes=5-9`, `bytes=5-`, `bytes=-5` → start and length; the inner `None` is a range that cannot be met, the outer
-/// one that is not for us to read: several ranges, other units (RFC 9110, 14.2: then all is sent).
-fn range(text: &str, size: u64) -> Option<Option<(u64, u64)>> {
-    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
-    let (first, last) = (first.trim(), last.trim());
-    if first.is_empty() {
-        let suffix: u64 = last.parse().ok()?;
-        let length = suffix.min(size);
-        return Some((length > 0).then_some((size - length, length)));
-    }
-    let first: u64 = first.parse().ok()?;
-    let last: u64 = if last.is_empty() {
-        u64::MAX
-    } else {
-        last.parse().ok()?
+/// What of a blob is asked for.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Range { start: u64, length: u64 },
+    Beyond,
+}
+
+/// Reads `bytes=5-9`, `bytes=5-`, `bytes=-5`. Of several ranges and other units all is sent (RFC 9110, 14.2).
+fn part(text: &str, size: u64) -> Part {
+    let Some((first, last)) = text
+        .strip_prefix("bytes=")
+        .and_then(|range| range.split_once('-'))
+    else {
+        return Part::Whole;
     };
-    if last < first {
-        return None;
+    let (first, last) = (first.trim(), last.trim());
+    let range = |start: u64, length: u64| {
+        if length > 0 {
+            Part::Range { start, length }
+        } else {
+            Part::Beyond
+        }
+    };
+    match (first.parse::<u64>(), last.parse::<u64>()) {
+        (Err(_), Ok(suffix)) if first.is_empty() => {
+            let length = suffix.min(size);
+            range(size - length, length)
+        }
+        (Ok(first), Ok(last)) if first <= last => {
+            range(first, size.min(last.saturating_add(1)).saturating_sub(first))
+        }
+        (Ok(first), Err(_)) if last.is_empty() => range(first, size.saturating_sub(first)),
+        _ => Part::Whole,
     }
-    Some((first < size).then(|| (first, last.min(size - 1) - first + 1)))
 }
 
 fn named(headers: &mut HeaderMap, digest: &Digest) {
@@ -249,21 +260,25 @@ mod tests {
 
     #[test]
     fn reads_ranges() {
+        let range = |start, length| Part::Range { start, length };
         for (text, expected) in [
-            ("bytes=0-4", Some(Some((0, 5)))),
-            ("bytes=5-", Some(Some((5, 5)))),
-            ("bytes=-3", Some(Some((7, 3)))),
-            ("bytes=-30", Some(Some((0, 10)))),
-            ("bytes=0-99", Some(Some((0, 10)))),
-            ("bytes=10-", Some(None)),
-            ("bytes=-0", Some(None)),
-            ("bytes=4-2", None),
-            ("bytes=0-1,3-4", None),
-            ("items=0-4", None),
-            ("", None),
+            ("bytes=0-4", range(0, 5)),
+            ("bytes=5-", range(5, 5)),
+            ("bytes=-3", range(7, 3)),
+            ("bytes=-30", range(0, 10)),
+            ("bytes=0-99", range(0, 10)),
+            ("bytes=0-18446744073709551615", range(0, 10)),
+            ("bytes=10-", Part::Beyond),
+            ("bytes=10-12", Part::Beyond),
+            ("bytes=-0", Part::Beyond),
+            ("bytes=4-2", Part::Whole),
+            ("bytes=0-1,3-4", Part::Whole),
+            ("items=0-4", Part::Whole),
+            ("bytes=-", Part::Whole),
+            ("", Part::Whole),
         ] {
-            assert_eq!(range(text, 10), expected, "{text}");
+            assert_eq!(part(text, 10), expected, "{text}");
         }
-        assert_eq!(range("bytes=0-", 0), Some(None));
+        assert_eq!(part("bytes=0-", 0), Part::Beyond);
     }
 }

@@ -11,11 +11,11 @@ fn client(stub: &Stub, credentials: Option<Credentials>) -> Client {
     network().client(source).unwrap()
 }
 
-fn user() -> Option<Credentials> {
-    Some(Credentials::Basic {
+fn user() -> Credentials {
+    Credentials::Basic {
         user: "user".into(),
         password: Secret::new("pass"),
-    })
+    }
 }
 
 /// A registry and its token server in one; tokens are numbered.
@@ -52,7 +52,7 @@ fn tokens(stub: &Stub) -> Vec<super::stub::Seen> {
 #[tokio::test]
 async fn trades_a_password_for_tokens_one_per_scope() {
     let stub = with_tokens(300, |_| true).await;
-    let client = client(&stub, user());
+    let client = client(&stub, Some(user()));
     for _ in 0..3 {
         client.repository("modules/echo").tags().await.unwrap();
         client.repository("modules/fox").tags().await.unwrap();
@@ -79,7 +79,7 @@ async fn asks_for_a_token_without_a_password_too() {
 #[tokio::test]
 async fn fetches_one_token_for_many_who_wait_for_it() {
     let stub = with_tokens(300, |_| true).await;
-    let client = client(&stub, user());
+    let client = client(&stub, Some(user()));
     let all = (0..20).map(|_| {
         let repository = client.repository("modules/echo");
         async move { repository.tags().await.unwrap() }
@@ -91,7 +91,7 @@ async fn fetches_one_token_for_many_who_wait_for_it() {
 #[tokio::test]
 async fn renews_a_token_before_its_end_and_not_earlier() {
     let stub = with_tokens(2, |_| true).await;
-    let client = client(&stub, user());
+    let client = client(&stub, Some(user()));
     client.repository("m").tags().await.unwrap();
     client.repository("m").tags().await.unwrap();
     assert_eq!(tokens(&stub).len(), 1);
@@ -109,7 +109,7 @@ async fn asks_once_more_when_a_token_is_refused() {
         token == format!("t{}", current.load(Ordering::SeqCst))
     })
     .await;
-    let client = client(&stub, user());
+    let client = client(&stub, Some(user()));
     client.repository("m").tags().await.unwrap();
     valid.store(1, Ordering::SeqCst);
     client.repository("m").tags().await.unwrap();
@@ -130,7 +130,7 @@ async fn shows_user_and_password_where_they_are_asked_for() {
         _ => response(401, &[("www-authenticate", "Basic realm=\"x\"")], ""),
     })
     .await;
-    let known = client(&stub, user());
+    let known = client(&stub, Some(user()));
     known.repository("m").tags().await.unwrap();
     known.repository("m").tags().await.unwrap();
     assert_eq!(stub.seen().len(), 3, "asked once, known from then on");
@@ -194,7 +194,13 @@ async fn tells_what_the_token_server_said_and_no_credential() {
         response(401, &[("www-authenticate", r#"Bearer realm="/token""#)], "")
     })
     .await;
-    let error = words(&client(&stub, user()).repository("m").tags().await.unwrap_err());
+    let error = words(
+        &client(&stub, Some(user()))
+            .repository("m")
+            .tags()
+            .await
+            .unwrap_err(),
+    );
     let expected = format!(
         "GET http://{}/token?scope=repository%3Am%3Apull: UNAUTHORIZED: wrong password",
         stub.host

@@ -119,7 +119,7 @@ async fn waits_as_long_as_a_registry_asks_for_and_so_do_all_of_its_clients() {
 
 #[tokio::test]
 async fn tells_until_when_a_registry_wants_to_be_left_alone() {
-    let date = httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(3600));
+    let date = httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_hours(1));
     for (status, after, code) in [
         (429, "3600", "TOOMANYREQUESTS"),
         (503, "3600", "UNAVAILABLE"),

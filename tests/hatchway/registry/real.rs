@@ -288,7 +288,7 @@ async fn understands_other_clients_and_is_understood_by_them() {
             let to = image(name);
             skopeo(&[options, &["--dest-tls-verify=false", &layout, &to][..]].concat());
             assert_eq!(
-                content_of(&client, &tag(*name), "templates/a.yaml").await,
+                content_of(&client, &tag(name), "templates/a.yaml").await,
                 b"content",
                 "{name}"
             );

@@ -30,7 +30,7 @@ async fn served() -> Served {
     let task = tokio::spawn(async move {
         serve::serve(listener, layout, std::future::pending())
             .await
-            .unwrap()
+            .unwrap();
     });
     Served { host, dir, task }
 }
@@ -38,9 +38,12 @@ async fn served() -> Served {
 async fn add(layout: &Path, name: &str, version: &str, size: usize) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("module.yaml"), format!("name: {name}\n")).unwrap();
-    let noise: Vec<u8> = (0..size as u32)
-        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
-        .collect();
+    let noise: Vec<u8> = std::iter::repeat_with({
+        let mut random = fastrand::Rng::with_seed(1);
+        move || random.u8(..)
+    })
+    .take(size)
+    .collect();
     std::fs::write(dir.path().join("data"), noise).unwrap();
     let publication = Publication {
         dir: dir.path().to_owned(),

@@ -130,11 +130,13 @@ pub(super) fn client(network: &Arc<Network>, host: &str) -> Client {
 }
 
 pub(super) fn digest(bytes: &[u8]) -> String {
-    let hex: String = Sha256::digest(bytes)
+    use std::fmt::Write;
+    Sha256::digest(bytes)
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("sha256:{hex}")
+        .fold("sha256:".to_owned(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 pub(super) fn tag(tag: &str) -> Name {
