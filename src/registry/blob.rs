@@ -59,6 +59,17 @@ pub enum PullError {
     UnsupportedDigest(Digest),
 }
 
+impl PullError {
+    /// Until when the registry asked to be left alone, where that is why (rule REG-7).
+    pub fn wait_until(&self) -> Option<jiff::Timestamp> {
+        match self {
+            Self::Request(error) => error.wait_until(),
+            Self::BrokeOff { source, .. } => source.as_ref().and_then(|error| error.wait_until()),
+            _ => None,
+        }
+    }
+}
+
 /// Streams a blob. The last item is the last bytes only if all bytes matched size and digest; an error comes in their
 /// place otherwise, and what came before it must not be used.
 pub(super) fn stream(

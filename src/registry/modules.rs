@@ -78,9 +78,8 @@ impl FetchError {
     /// The registry's request to wait, where that is why (rule REG-7): it is the source's trouble, not the module's.
     pub fn wait_until(&self) -> Option<jiff::Timestamp> {
         match self {
-            Self::Request(error) | Self::Read(ReadError::Pull(super::blob::PullError::Request(error))) => {
-                error.wait_until()
-            }
+            Self::Request(error) => error.wait_until(),
+            Self::Read(ReadError::Pull(error)) => error.wait_until(),
             _ => None,
         }
     }

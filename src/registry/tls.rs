@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -28,7 +28,7 @@ pub enum TrustError {
     /// There is no certificate in `ca`.
     #[error("ca holds no PEM certificate")]
     NoCertificate,
-    /// The provider of cryptography or the system's roots.
+    /// The provider of cryptography speaks no protocol of ours.
     #[error("cannot set up TLS")]
     Setup(#[source] rustls::Error),
 }
@@ -36,10 +36,8 @@ pub enum TrustError {
 /// The client side of TLS: the system's roots, and beside them the certificates of `ca` (PEM). HTTP/1.1 only.
 pub(super) fn config(ca: Option<&str>) -> Result<ClientConfig, TrustError> {
     let provider = provider();
-    let verifier: Arc<dyn ServerCertVerifier> = match ca {
-        None => Arc::new(Verifier::new(Arc::clone(&provider)).map_err(TrustError::Setup)?),
-        Some(pem) => Arc::new(Bundle::new(pem, &provider)?),
-    };
+    let certificates = ca.map(read).transpose()?.unwrap_or_default();
+    let verifier = Arc::new(Trust::new(certificates, &provider));
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(TrustError::Setup)?;
@@ -54,43 +52,36 @@ pub(super) fn config(ca: Option<&str>) -> Result<ClientConfig, TrustError> {
 /// the bundle itself, byte for byte. Registries use the latter all the time, often with CA:TRUE, which webpki refuses
 /// in a server (rule SV-1 says the same of the API server).
 #[derive(Debug)]
-struct Bundle {
-    certificates: Vec<CertificateDer<'static>>,
-    roots: Verifier,
+struct Trust {
+    bundle: Vec<CertificateDer<'static>>,
+    /// None on a machine without roots where the bundle has none either: plain HTTP still works there.
+    roots: Option<Verifier>,
+    provider: Arc<CryptoProvider>,
 }
 
-impl Bundle {
-    fn new(pem: &str, provider: &Arc<CryptoProvider>) -> Result<Self, TrustError> {
-        let mut certificates = Vec::new();
-        for (i, certificate) in CertificateDer::pem_slice_iter(pem.as_bytes()).enumerate() {
-            let certificate = certificate.map_err(|source| TrustError::Pem {
-                number: i + 1,
-                source,
-            })?;
-            certificates.push(certificate);
-        }
-        if certificates.is_empty() {
-            return Err(TrustError::NoCertificate);
-        }
+impl Trust {
+    fn new(bundle: Vec<CertificateDer<'static>>, provider: &Arc<CryptoProvider>) -> Self {
         // One that webpki cannot use as an anchor (an X.509 v1 root, say) must not cost the others their effect.
-        let anchors: Vec<_> = certificates
+        let anchors: Vec<_> = bundle
             .iter()
-            .filter(|certificate| {
-                let usable = RootCertStore::empty().add((*certificate).clone()).is_ok();
-                if !usable {
-                    tracing::warn!("a certificate in ca cannot be used as a root and is passed over");
-                }
-                usable
-            })
+            .filter(|certificate| is_usable(certificate))
             .cloned()
             .collect();
-        let roots =
-            Verifier::new_with_extra_roots(anchors, Arc::clone(provider)).map_err(TrustError::Setup)?;
-        Ok(Self { certificates, roots })
+        if anchors.len() < bundle.len() {
+            tracing::warn!("ca holds certificates that cannot be used as roots, they are passed over");
+        }
+        let roots = Verifier::new_with_extra_roots(anchors, Arc::clone(provider))
+            .inspect_err(|error| tracing::warn!(%error, "no TLS server can be trusted: give a ca"))
+            .ok();
+        Self {
+            bundle,
+            roots,
+            provider: Arc::clone(provider),
+        }
     }
 }
 
-impl ServerCertVerifier for Bundle {
+impl ServerCertVerifier for Trust {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -99,10 +90,9 @@ impl ServerCertVerifier for Bundle {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if !self.certificates.iter().any(|known| known == end_entity) {
-            return self
-                .roots
-                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        if !self.bundle.iter().any(|known| known == end_entity) {
+            let roots = self.roots.as_ref().ok_or(CertificateError::UnknownIssuer)?;
+            return roots.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         }
         verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
         verify_dates(end_entity, now)?;
@@ -115,7 +105,12 @@ impl ServerCertVerifier for Bundle {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.roots.verify_tls12_signature(message, cert, dss)
+        verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -124,12 +119,38 @@ impl ServerCertVerifier for Bundle {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.roots.verify_tls13_signature(message, cert, dss)
+        verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.roots.supported_verify_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
+}
+
+fn read(pem: &str) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let mut certificates = Vec::new();
+    for (i, certificate) in CertificateDer::pem_slice_iter(pem.as_bytes()).enumerate() {
+        certificates.push(certificate.map_err(|source| TrustError::Pem {
+            number: i + 1,
+            source,
+        })?);
+    }
+    if certificates.is_empty() {
+        Err(TrustError::NoCertificate)
+    } else {
+        Ok(certificates)
+    }
+}
+
+fn is_usable(certificate: &CertificateDer<'static>) -> bool {
+    RootCertStore::empty().add(certificate.clone()).is_ok()
 }
 
 fn verify_dates(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), rustls::Error> {
@@ -193,7 +214,7 @@ mod tests {
     }
 
     fn verify(bundle: &str, leaf: &CertificateDer<'_>, name: &str, day: u64) -> Result<(), String> {
-        let bundle = Bundle::new(bundle, &provider()).unwrap();
+        let bundle = Trust::new(read(bundle).unwrap(), &provider());
         let name = ServerName::try_from(name.to_owned()).unwrap();
         // Days of 2026.
         let now = UnixTime::since_unix_epoch(Duration::from_secs(1_767_225_600 + day * 86_400));
@@ -248,6 +269,20 @@ mod tests {
         let leaf = leaf.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
         verify(&ca.pem(), leaf.der(), "registry.example.com", 30).unwrap();
         verify(&ca.pem(), leaf.der(), "other.example.com", 30).unwrap_err();
+    }
+
+    #[test]
+    fn trusts_nobody_where_there_are_no_roots() {
+        let leaf = self_signed("registry.example.com", false);
+        let trust = Trust {
+            bundle: Vec::new(),
+            roots: None,
+            provider: provider(),
+        };
+        let name = ServerName::try_from("registry.example.com").unwrap();
+        trust
+            .verify_server_cert(&leaf.der, &[], &name, &[], UnixTime::now())
+            .unwrap_err();
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! Against registries that others wrote: distribution 3.1 (`HATCHWAY_TEST_REGISTRY` names its binary), Debian's
-//! docker-registry 2.8, and skopeo as another client. What is not installed is told and passed over; `make test`
-//! brings all of them.
+//! Against registries that others wrote, distribution 3.1 and Debian's docker-registry 2.8, and beside other clients,
+//! crane and skopeo. `HATCHWAY_TEST_REGISTRY`, `HATCHWAY_TEST_DOCKER_REGISTRY` and `HATCHWAY_TEST_CRANE` name their
+//! programs; the latter two and skopeo are also found on the PATH. A missing one fails the test: one that is silently
+//! skipped proves nothing.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use hatchway::registry::{
 struct Registry {
     child: Child,
     host: String,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Drop for Registry {
@@ -34,19 +35,28 @@ fn network() -> std::sync::Arc<Network> {
     })
 }
 
-fn on_path(name: &str) -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH")?)
-        .map(|dir| dir.join(name))
-        .find(|path| path.is_file())
+fn part(variable: &str, name: &str) -> PathBuf {
+    let on_path = || {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path)
+            .map(|dir| dir.join(name))
+            .find(|path| path.is_file())
+    };
+    std::env::var_os(variable)
+        .map(PathBuf::from)
+        .or_else(on_path)
+        .unwrap_or_else(|| panic!("neither {variable} nor the PATH leads to {name}: run `make deps`"))
 }
 
-fn binaries() -> Vec<PathBuf> {
-    let ours = std::env::var_os("HATCHWAY_TEST_REGISTRY").map(PathBuf::from);
-    let found: Vec<_> = ours.into_iter().chain(on_path("docker-registry")).collect();
-    if found.len() < 2 {
-        eprintln!("not all registries are here, tested with: {found:?}");
-    }
-    found
+fn distribution() -> PathBuf {
+    part("HATCHWAY_TEST_REGISTRY", "registry")
+}
+
+fn binaries() -> [PathBuf; 2] {
+    [
+        distribution(),
+        part("HATCHWAY_TEST_DOCKER_REGISTRY", "docker-registry"),
+    ]
 }
 
 fn start(binary: &Path, more: &str) -> Registry {
@@ -54,7 +64,7 @@ fn start(binary: &Path, more: &str) -> Registry {
     let config = dir.path().join("config.yml");
     let storage = dir.path().join("storage");
     let text = format!(
-        "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:0'}}\n{more}",
+        "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp:\n  addr: '127.0.0.1:0'\n{more}",
         storage.display()
     );
     std::fs::write(&config, text).unwrap();
@@ -78,11 +88,7 @@ fn start(binary: &Path, more: &str) -> Registry {
     };
     // Its log must be read on, or it stops at a full pipe.
     std::thread::spawn(move || lines.for_each(drop));
-    Registry {
-        child,
-        host,
-        _dir: dir,
-    }
+    Registry { child, host, dir }
 }
 
 fn module(content: &str) -> tempfile::TempDir {
@@ -254,10 +260,6 @@ fn skopeo(arguments: &[&str]) {
 
 #[tokio::test]
 async fn understands_other_clients_and_is_understood_by_them() {
-    if on_path("skopeo").is_none() {
-        eprintln!("skopeo is not here, nothing was tested with it");
-        return;
-    }
     for binary in binaries() {
         let registry = start(&binary, "");
         let client = client(&network(), &registry.host);
@@ -293,5 +295,94 @@ async fn understands_other_clients_and_is_understood_by_them() {
                 "{name}"
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn crane_reads_what_was_published() {
+    let crane = part("HATCHWAY_TEST_CRANE", "crane");
+    for binary in binaries() {
+        let registry = start(&binary, "");
+        publish_module(
+            &client(&network(), &registry.host),
+            module("content").path(),
+            "1.0.0",
+            false,
+        )
+        .await
+        .unwrap();
+        let run = |arguments: &[&str]| {
+            let output = Command::new(&crane).args(arguments).output().unwrap();
+            assert!(
+                output.status.success(),
+                "crane {arguments:?}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            output.stdout
+        };
+        let root = format!("{}/modules", registry.host);
+        assert_eq!(run(&["ls", &root]), b"echo\n");
+        run(&["validate", "--remote", &format!("{root}/echo:v1.0.0")]);
+        let exported = run(&["export", &format!("{root}/echo/release:stable"), "-"]);
+        let mut archive = tar::Archive::new(exported.as_slice());
+        let mut version = archive
+            .entries()
+            .unwrap()
+            .map(Result::unwrap)
+            .find(|entry| entry.path().unwrap() == Path::new("version.json"));
+        let mut text = String::new();
+        std::io::Read::read_to_string(version.as_mut().unwrap(), &mut text).unwrap();
+        assert_eq!(text, r#"{"version":"v1.0.0"}"#);
+    }
+}
+
+#[tokio::test]
+async fn lists_more_tags_than_fit_on_a_page() {
+    for binary in binaries() {
+        let registry = start(&binary, "");
+        let client = client(&network(), &registry.host);
+        publish_module(&client, module("x").path(), "1.0.0", false)
+            .await
+            .unwrap();
+        let tags = registry
+            .dir
+            .path()
+            .join("storage/docker/registry/v2/repositories/modules/echo/_manifests/tags");
+        let link = std::fs::read(tags.join("v1.0.0/current/link")).unwrap();
+        for i in 0..2500 {
+            let current = tags.join(format!("v2.0.{i}/current"));
+            std::fs::create_dir_all(&current).unwrap();
+            std::fs::write(current.join("link"), &link).unwrap();
+        }
+        assert_eq!(client.module("echo").tags().await.unwrap().len(), 2501);
+    }
+}
+
+#[tokio::test]
+async fn trusts_a_registry_whose_certificate_is_its_own_ca() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (crt, pem) = (dir.path().join("tls.crt"), dir.path().join("tls.key"));
+    std::fs::write(&crt, certificate.pem()).unwrap();
+    std::fs::write(&pem, key.serialize_pem()).unwrap();
+    for binary in binaries() {
+        let registry = start(
+            &binary,
+            &format!(
+                "  tls: {{certificate: '{}', key: '{}'}}\n",
+                crt.display(),
+                pem.display()
+            ),
+        );
+        let mut source = Source::new(Scheme::Https, &registry.host, "modules");
+        source.ca = Some(certificate.pem());
+        let client = network().client(source).unwrap();
+        publish_module(&client, module("x").path(), "1.0.0", false)
+            .await
+            .unwrap();
+        assert_eq!(client.modules().await.unwrap().modules, ["echo"]);
     }
 }

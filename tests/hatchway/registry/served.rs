@@ -1,7 +1,6 @@
 //! A layout that is published into and served.
 
 use std::path::Path;
-use std::process::Command;
 
 use super::stub::{client, network, tag};
 use futures_util::StreamExt;
@@ -212,10 +211,6 @@ async fn speaks_distributions_dialect() {
 
 #[tokio::test]
 async fn other_clients_pull_from_it_and_read_the_layout() {
-    if Command::new("skopeo").arg("--version").output().is_err() {
-        eprintln!("skopeo is not here, nothing was tested with it");
-        return;
-    }
     let served = served().await;
     add(served.dir.path(), "echo", "1.0.0", 100_000).await;
     let out = tempfile::tempdir().unwrap();
