@@ -4,6 +4,7 @@ mod auth;
 mod faults;
 mod listing;
 mod pulls;
+mod pushes;
 mod real;
 mod served;
 mod stub;
