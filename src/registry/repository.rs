@@ -132,22 +132,24 @@ impl Repository {
     /// or without a digest, are asked by GET, which also fetches a refusal's words.
     pub async fn digest(&self, name: &Name) -> Result<Digest, RequestError> {
         let call = self.manifest_call(Method::HEAD, name)?;
+        let mut once = false;
         match self.client.send(&call).await {
             Ok(answer) => {
                 if let Some(digest) = answer.header(DIGEST_HEADER).and_then(|text| text.parse().ok()) {
                     return Ok(digest);
                 }
             }
-            Err(error) if error.status().is_some() => {}
+            // What was tried often enough is asked for its words once.
+            Err(error) if error.status().is_some() => once = error.is_transient(),
             Err(error) => return Err(error),
         }
-        Ok(self.document(name).await?.0)
+        Ok(self.document(name, once).await?.0)
     }
 
     /// Finds an image and checks its manifest: by tag what the tag stands for now, by digest exactly that one. Of an
     /// index it is the image for linux on this architecture.
     pub async fn resolve(&self, name: &Name) -> Result<Resolved, RequestError> {
-        let (digest, mut document) = self.document(name).await?;
+        let (digest, mut document) = self.document(name, false).await?;
         let mut manifest_digest = digest.clone();
         for _ in 0..=NESTED {
             let index = match document {
@@ -163,7 +165,9 @@ impl Repository {
                 Document::Index(index) => index,
             };
             let chosen = manifest::choose(&index).map_err(|reason| self.nonsense(name, reason))?;
-            (manifest_digest, document) = self.document(&Name::Digest(chosen.digest().clone())).await?;
+            (manifest_digest, document) = self
+                .document(&Name::Digest(chosen.digest().clone()), false)
+                .await?;
         }
         Err(self.nonsense(name, "too many indexes within indexes"))
     }
@@ -202,8 +206,9 @@ impl Repository {
     }
 
     /// A manifest or index, checked against the digest that was asked for, or that the registry says it has.
-    async fn document(&self, name: &Name) -> Result<(Digest, Document), RequestError> {
+    async fn document(&self, name: &Name, once: bool) -> Result<(Digest, Document), RequestError> {
         let call = self.manifest_call(Method::GET, name)?.whole(MANIFEST);
+        let call = if once { call.once() } else { call };
         let answer = self.client.send(&call).await?;
         let nonsense = |reason: String| RequestError::nonsense(&Method::GET, &call.url, reason);
         let digest = checked_digest(name, &answer).map_err(nonsense)?;

@@ -43,6 +43,23 @@ async fn gives_up_after_five_tries_and_at_once_where_trying_is_pointless() {
 }
 
 #[tokio::test]
+async fn asks_for_the_words_of_a_failed_head_once() {
+    let stub = Stub::start(|_| response(500, &[], "out of order")).await;
+    let error = words(
+        &stub
+            .repository()
+            .digest(&super::stub::tag("v1"))
+            .await
+            .unwrap_err(),
+    );
+    assert!(
+        error.ends_with("unexpected status code 500 Internal Server Error: out of order"),
+        "{error}"
+    );
+    assert_eq!(stub.seen().len(), 5 + 1);
+}
+
+#[tokio::test]
 async fn tries_again_when_a_connection_is_reset() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
