@@ -6,6 +6,7 @@ pub mod cli;
 pub mod cluster;
 pub mod conversion;
 pub mod documents;
+pub mod registry;
 pub mod review;
 pub mod rules;
 pub mod settings;

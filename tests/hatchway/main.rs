@@ -1,4 +1,5 @@
 //! Hatchway as its users meet it: the built program, over real sockets, with real API servers and registries.
+//! The integration suite: one binary, a module per part.
 
 mod cases;
 mod certificates;
@@ -9,5 +10,6 @@ mod examples;
 mod limits;
 mod protocol;
 mod registries;
+mod registry;
 mod reviewer;
 mod support;
