@@ -27,11 +27,17 @@ pub(super) struct Member {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum MemberKind {
     Dir,
-    File { size: u64 },
+    File {
+        size: u64,
+    },
     /// A symbolic link; read as text it stays inside, what it leads over is not known here.
-    Link { target: String },
+    Link {
+        target: String,
+    },
     /// A hard link to an entry of that name.
-    HardLink { target: String },
+    HardLink {
+        target: String,
+    },
 }
 
 /// Reads one layer.
@@ -46,7 +52,12 @@ pub(super) struct Archive<'b, S: Source> {
 
 impl<'b, S: Source> Archive<'b, S> {
     pub(super) fn new(source: S, budget: &'b mut Budget) -> Result<Self, Fault> {
-        Ok(Self { bytes: Metered::new(source, budget)?, body: 0, padding: 0, name: String::new() })
+        Ok(Self {
+            bytes: Metered::new(source, budget)?,
+            body: 0,
+            padding: 0,
+            name: String::new(),
+        })
     }
 
     /// The next entry; `None` at a proper end, with nothing but zeros behind it.
@@ -82,7 +93,10 @@ impl<'b, S: Source> Archive<'b, S> {
                     return Err(self.refused("describes the same entry twice"));
                 }
                 kind => {
-                    let name = pax.path.or(long_name).unwrap_or_else(|| header.path_bytes().into_owned());
+                    let name = pax
+                        .path
+                        .or(long_name)
+                        .unwrap_or_else(|| header.path_bytes().into_owned());
                     let link = pax
                         .linkpath
                         .or(long_link)
@@ -99,7 +113,10 @@ impl<'b, S: Source> Archive<'b, S> {
     }
 
     /// Hands the present entry's content on, in pieces as they come.
-    pub(super) fn read_body(&mut self, mut take: impl FnMut(&[u8]) -> Result<(), Fault>) -> Result<(), Fault> {
+    pub(super) fn read_body(
+        &mut self,
+        mut take: impl FnMut(&[u8]) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         while self.body > 0 {
             let wanted = usize::try_from(self.body).unwrap_or(usize::MAX);
             let name = &self.name;
@@ -119,12 +136,20 @@ impl<'b, S: Source> Archive<'b, S> {
     /// A refusal of the present entry.
     pub(super) fn refused(&self, why: impl Into<String>) -> Fault {
         let entry = (!self.name.is_empty()).then(|| self.name.clone());
-        Fault::Refused { entry, why: why.into(), broken: false }
+        Fault::Refused {
+            entry,
+            why: why.into(),
+            broken: false,
+        }
     }
 
     fn broken(&self, why: impl Into<String>) -> Fault {
         let entry = (!self.name.is_empty()).then(|| self.name.clone());
-        Fault::Refused { entry, why: why.into(), broken: true }
+        Fault::Refused {
+            entry,
+            why: why.into(),
+            broken: true,
+        }
     }
 
     fn count_entry(&mut self) -> Result<(), Fault> {
@@ -142,7 +167,9 @@ impl<'b, S: Source> Archive<'b, S> {
         if header.as_old().size[0] & 0x80 != 0 {
             return Err(self.refused("claims a size of more than 8 GiB"));
         }
-        header.entry_size().map_err(|_| self.broken("has an unreadable size"))
+        header
+            .entry_size()
+            .map_err(|_| self.broken("has an unreadable size"))
     }
 
     fn member(
@@ -162,12 +189,15 @@ impl<'b, S: Source> Archive<'b, S> {
             // Before there was a type for folders they were empty files with a slash behind their name.
             EntryType::Regular | EntryType::Continuous if folder => MemberKind::Dir,
             EntryType::Regular | EntryType::Continuous => MemberKind::File { size },
-            EntryType::Symlink => {
-                MemberKind::Link { target: check_link(&path, link).map_err(|why| self.refused(why))? }
-            }
+            EntryType::Symlink => MemberKind::Link {
+                target: check_link(&path, link).map_err(|why| self.refused(why))?,
+            },
             EntryType::Link => {
                 let target = clean(link, &limits).map_err(|why| {
-                    self.refused(format!("it is a hard link to \"{}\", of which {why}", shown(link)))
+                    self.refused(format!(
+                        "it is a hard link to \"{}\", of which {why}",
+                        shown(link)
+                    ))
                 })?;
                 MemberKind::HardLink { target }
             }
@@ -202,7 +232,9 @@ impl<'b, S: Source> Archive<'b, S> {
 
     fn description(&mut self, size: u64) -> Result<Vec<u8>, Fault> {
         if size > DESCRIPTION {
-            return Err(self.refused(format!("describes another entry with {size} bytes, the limit is {DESCRIPTION}")));
+            return Err(self.refused(format!(
+                "describes another entry with {size} bytes, the limit is {DESCRIPTION}"
+            )));
         }
         let mut all = Vec::new();
         self.read_body(|piece| {
@@ -223,7 +255,11 @@ impl<'b, S: Source> Archive<'b, S> {
         let mut block = [0; BLOCK];
         let have = self.block(&mut block)?;
         if have < BLOCK {
-            let why = if have == 0 { "ends without the mark of an end" } else { "is cut short" };
+            let why = if have == 0 {
+                "ends without the mark of an end"
+            } else {
+                "is cut short"
+            };
             return Err(self.whole(why));
         }
         if block.iter().all(|&byte| byte == 0) {
@@ -231,7 +267,12 @@ impl<'b, S: Source> Archive<'b, S> {
             return Ok(None);
         }
         let header = Header::from_byte_slice(&block).clone();
-        let sum: u32 = block[..148].iter().chain(&[b' '; 8]).chain(&block[156..]).map(|&byte| u32::from(byte)).sum();
+        let sum: u32 = block[..148]
+            .iter()
+            .chain(&[b' '; 8])
+            .chain(&block[156..])
+            .map(|&byte| u32::from(byte))
+            .sum();
         if header.cksum().ok() != Some(sum) {
             return Err(self.whole("is no archive, or a damaged one: a header's checksum is wrong"));
         }
@@ -287,10 +328,18 @@ fn told(name: &str, fill: Fill) -> Fault {
     let entry = (!name.is_empty()).then(|| name.to_owned());
     match fill {
         Fill::Cut => Fault::Cut,
-        Fill::Refused(why) => Fault::Refused { entry, why, broken: false },
+        Fill::Refused(why) => Fault::Refused {
+            entry,
+            why,
+            broken: false,
+        },
         Fill::Broken(error) => {
             let why = format!("cannot be decompressed: {error}");
-            Fault::Refused { entry, why, broken: true }
+            Fault::Refused {
+                entry,
+                why,
+                broken: true,
+            }
         }
     }
 }
@@ -309,7 +358,11 @@ fn foreign(kind: EntryType) -> String {
 /// A name as a relative path without `.` and `..`; the error is a reason for a refusal.
 fn clean(name: &[u8], limits: &Limits) -> Result<String, String> {
     if name.len() > limits.path {
-        return Err(format!("its name has {} bytes, the limit is {}", name.len(), limits.path));
+        return Err(format!(
+            "its name has {} bytes, the limit is {}",
+            name.len(),
+            limits.path
+        ));
     }
     let text = std::str::from_utf8(name).map_err(|_| "its name is not UTF-8")?;
     if text.is_empty() {
@@ -328,7 +381,11 @@ fn clean(name: &[u8], limits: &Limits) -> Result<String, String> {
             return Err("its path leads out of the image".to_owned());
         }
         if part.len() > limits.name {
-            return Err(format!("its name has {} bytes between slashes, the limit is {}", part.len(), limits.name));
+            return Err(format!(
+                "its name has {} bytes between slashes, the limit is {}",
+                part.len(),
+                limits.name
+            ));
         }
         if depth > 0 {
             path.push('/');
@@ -337,7 +394,11 @@ fn clean(name: &[u8], limits: &Limits) -> Result<String, String> {
         depth += 1;
     }
     if depth > limits.depth + 1 {
-        return Err(format!("it lies under {} folders, the limit is {}", depth - 1, limits.depth));
+        return Err(format!(
+            "it lies under {} folders, the limit is {}",
+            depth - 1,
+            limits.depth
+        ));
     }
     Ok(path)
 }
@@ -360,7 +421,10 @@ fn check_link(path: &str, target: &[u8]) -> Result<String, String> {
             "" | "." => {}
             ".." => {
                 depth = depth.checked_sub(1).ok_or_else(|| {
-                    format!("it is a link to \"{}\", which leads out of the image", shown(target))
+                    format!(
+                        "it is a link to \"{}\", which leads out of the image",
+                        shown(target)
+                    )
                 })?;
             }
             _ => depth += 1,
@@ -389,7 +453,14 @@ mod tests {
     #[test]
     fn cleans_names() {
         let limits = Limits::default();
-        for (name, path) in [("a", "a"), ("./a//b/", "a/b"), ("./", ""), (".", ""), ("a/./b", "a/b"), ("..a", "..a")] {
+        for (name, path) in [
+            ("a", "a"),
+            ("./a//b/", "a/b"),
+            ("./", ""),
+            (".", ""),
+            ("a/./b", "a/b"),
+            ("..a", "..a"),
+        ] {
             assert_eq!(clean(name.as_bytes(), &limits).as_deref(), Ok(path));
         }
         for bad in [&b""[..], b"/a", b"a/../b", b"..", b"a\0b", b"a\xff"] {
@@ -413,7 +484,11 @@ mod tests {
             ("a", "", false),
             ("", "a", false),
         ] {
-            assert_eq!(check_link(path, target.as_bytes()).is_ok(), good, "{path} -> {target}");
+            assert_eq!(
+                check_link(path, target.as_bytes()).is_ok(),
+                good,
+                "{path} -> {target}"
+            );
         }
     }
 }

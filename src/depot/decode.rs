@@ -66,7 +66,10 @@ impl<S: Source> Decoder<S> {
     pub(super) fn new(mut source: S) -> io::Result<Self> {
         let head = source.head()?;
         if head.starts_with(&[0x1f, 0x8b]) {
-            return Ok(Self::Gzip(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(source))));
+            return Ok(Self::Gzip(BufReader::with_capacity(
+                BUFFER,
+                MultiGzDecoder::new(source),
+            )));
         }
         let skippable = head.len() >= 4 && head[0] & 0xf0 == 0x50 && head[1..4] == [0x2a, 0x4d, 0x18];
         if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || skippable {
@@ -113,7 +116,12 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, entries: 0, content: 0, streamed: 0 }
+        Self {
+            limits,
+            entries: 0,
+            content: 0,
+            streamed: 0,
+        }
     }
 }
 
@@ -127,14 +135,21 @@ pub(super) struct Metered<'b, S: Source> {
 impl<'b, S: Source> Metered<'b, S> {
     pub(super) fn new(source: S, budget: &'b mut Budget) -> Result<Self, Fault> {
         let decoder = Decoder::new(source).map_err(|_| Fault::Cut)?;
-        Ok(Self { decoder, budget, here: 0 })
+        Ok(Self {
+            decoder,
+            budget,
+            here: 0,
+        })
     }
 
     /// The next bytes, none at the end of the layer.
     pub(super) fn fill(&mut self) -> Result<&[u8], Fill> {
         let limits = self.budget.limits;
         if self.budget.streamed > limits.stream() {
-            return Err(Fill::Refused(format!("unpacks to more than the limit of {} bytes", limits.unpacked)));
+            return Err(Fill::Refused(format!(
+                "unpacks to more than the limit of {} bytes",
+                limits.unpacked
+            )));
         }
         if self.here > limits.ratio_from
             && self.here > self.decoder.source().taken().saturating_mul(limits.ratio)

@@ -40,13 +40,22 @@ pub(super) struct DiskSink<'a> {
 impl<'a> DiskSink<'a> {
     /// `root` is a new folder of mode 0755, as far as the umask let it.
     pub(super) fn new(root: &'a Dir, steps: &'a dyn Steps) -> Result<Self, Fault> {
-        let mode = root.dir_metadata().map_err(Fault::disk("look at the new folder"))?.permissions().mode();
+        let mode = root
+            .dir_metadata()
+            .map_err(Fault::disk("look at the new folder"))?
+            .permissions()
+            .mode();
         let masked = mode & 0o777 != super::archive::MODE;
         if masked {
             root.set_permissions(".", Permissions::from_mode(super::archive::MODE))
                 .map_err(Fault::disk("set the mode of the new folder"))?;
         }
-        Ok(Self { root, steps, parent: None, masked })
+        Ok(Self {
+            root,
+            steps,
+            parent: None,
+            masked,
+        })
     }
 
     /// Follows every link as the system does: one that leaves over other links is found here, whatever its text says.
@@ -78,7 +87,10 @@ impl<'a> DiskSink<'a> {
         let known = self.parent.take().filter(|(name, _)| name == folder);
         let known = match known {
             Some(known) => known,
-            None => (folder.to_owned(), self.root.open_dir(folder).map_err(doing("open", folder))?),
+            None => (
+                folder.to_owned(),
+                self.root.open_dir(folder).map_err(doing("open", folder))?,
+            ),
         };
         Ok(&self.parent.insert(known).1)
     }
@@ -92,9 +104,13 @@ impl Sink for DiskSink<'_> {
         let name = split(path).1;
         let mut builder = DirBuilder::new();
         builder.mode(mode);
-        parent.create_dir_with(name, &builder).map_err(doing("make", path))?;
+        parent
+            .create_dir_with(name, &builder)
+            .map_err(doing("make", path))?;
         if masked {
-            parent.set_permissions(name, Permissions::from_mode(mode)).map_err(doing("set the mode of", path))?;
+            parent
+                .set_permissions(name, Permissions::from_mode(mode))
+                .map_err(doing("set the mode of", path))?;
         }
         self.steps.passed(Step::Entry);
         Ok(())
@@ -102,7 +118,9 @@ impl Sink for DiskSink<'_> {
 
     fn change_dir(&mut self, path: &str, mode: u32) -> Result<(), Fault> {
         let permissions = Permissions::from_mode(dir_mode(mode));
-        self.root.set_permissions(path, permissions).map_err(doing("set the mode of", path))
+        self.root
+            .set_permissions(path, permissions)
+            .map_err(doing("set the mode of", path))
     }
 
     fn make_file<S: Source>(
@@ -117,7 +135,9 @@ impl Sink for DiskSink<'_> {
         let parent = self.parent(path)?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(mode);
-        let mut file = parent.open_with(split(path).1, &options).map_err(doing("make", path))?;
+        let mut file = parent
+            .open_with(split(path).1, &options)
+            .map_err(doing("make", path))?;
         let mut hasher = Hasher::new();
         if size > 0 {
             body.read_body(|piece| {
@@ -126,31 +146,43 @@ impl Sink for DiskSink<'_> {
             })?;
         }
         if masked {
-            file.set_permissions(Permissions::from_mode(mode)).map_err(doing("set the mode of", path))?;
+            file.set_permissions(Permissions::from_mode(mode))
+                .map_err(doing("set the mode of", path))?;
         }
         self.steps.passed(Step::Entry);
         Ok(hasher.finalize().into())
     }
 
     fn make_link(&mut self, path: &str, target: &str) -> Result<(), Fault> {
-        self.parent(path)?.symlink_contents(target, split(path).1).map_err(doing("make the link", path))?;
+        self.parent(path)?
+            .symlink_contents(target, split(path).1)
+            .map_err(doing("make the link", path))?;
         self.steps.passed(Step::Entry);
         Ok(())
     }
 
     fn make_hard_link(&mut self, path: &str, target: &str) -> Result<(), Fault> {
-        self.root.hard_link(target, self.root, path).map_err(doing("make the hard link", path))?;
+        self.root
+            .hard_link(target, self.root, path)
+            .map_err(doing("make the hard link", path))?;
         self.steps.passed(Step::Entry);
         Ok(())
     }
 
     fn remove(&mut self, path: &str, is_dir: bool) -> Result<(), Fault> {
         self.parent = None;
-        let gone = if is_dir { self.root.remove_dir(path) } else { self.root.remove_file(path) };
+        let gone = if is_dir {
+            self.root.remove_dir(path)
+        } else {
+            self.root.remove_file(path)
+        };
         gone.map_err(doing("remove", path))
     }
 }
 
 fn doing<'a>(what: &'a str, path: &'a str) -> impl FnOnce(io::Error) -> Fault + 'a {
-    move |source| Fault::Disk { doing: format!("{what} \"{}\"", shown(path.as_bytes())), source }
+    move |source| Fault::Disk {
+        doing: format!("{what} \"{}\"", shown(path.as_bytes())),
+        source,
+    }
 }

@@ -28,7 +28,10 @@ pub(super) fn settle<'a>(dir: &Dir, paths: impl Iterator<Item = &'a str>) -> io:
 /// Every file and folder by itself.
 pub(super) fn each(dir: &Dir, paths: &[&str]) -> io::Result<()> {
     let next = AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).max(THREADS).min(paths.len());
+    let threads = std::thread::available_parallelism()
+        .map_or(1, NonZeroUsize::get)
+        .max(THREADS)
+        .min(paths.len());
     let work = || -> io::Result<()> {
         while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
             let metadata = dir.symlink_metadata(path)?;
@@ -42,7 +45,9 @@ pub(super) fn each(dir: &Dir, paths: &[&str]) -> io::Result<()> {
     };
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        running.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())))
+        running
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())))
     })?;
     sync_dir(dir)
 }

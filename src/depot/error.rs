@@ -108,7 +108,9 @@ pub enum StoreError {
         dir: PathBuf,
     },
     /// The name would not be a folder of its own.
-    #[error("\"{name}\" is no module name: lower-case letters, digits and dashes, at most 63, and not \"modules\"")]
+    #[error(
+        "\"{name}\" is no module name: lower-case letters, digits and dashes, at most 63, and not \"modules\""
+    )]
     ModuleName {
         /// What was given.
         name: String,
@@ -169,7 +171,11 @@ pub(super) enum Fault {
 
 impl Fault {
     pub(super) fn refused(entry: &str, why: impl Into<String>) -> Self {
-        Self::Refused { entry: Some(shown(entry.as_bytes())), why: why.into(), broken: false }
+        Self::Refused {
+            entry: Some(shown(entry.as_bytes())),
+            why: why.into(),
+            broken: false,
+        }
     }
 
     pub(super) fn disk(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
@@ -190,7 +196,11 @@ pub(super) fn shown(name: &[u8]) -> String {
     for chunk in name.utf8_chunks() {
         text.extend(chunk.valid().chars().flat_map(|c| {
             // Letters of any script stay; quotes, backslashes and control characters are escaped.
-            if c.is_ascii() || c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }
+            if c.is_ascii() || c.is_control() {
+                c.escape_default().collect::<Vec<_>>()
+            } else {
+                vec![c]
+            }
         }));
         for byte in chunk.invalid() {
             text.push_str(&format!("\\x{byte:02x}"));
@@ -200,7 +210,10 @@ pub(super) fn shown(name: &[u8]) -> String {
         }
     }
     if text.len() > SHOWN {
-        let end = (0..=SHOWN).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        let end = (0..=SHOWN)
+            .rev()
+            .find(|&at| text.is_char_boundary(at))
+            .unwrap_or(0);
         text.truncate(end);
         text.push('…');
     }
@@ -222,8 +235,15 @@ mod tests {
     fn names_the_image_the_entry_and_the_reason() {
         let error = UnpackError::Refused {
             image: "registry.example.com/modules/a:v1".to_owned(),
-            refusal: Refusal { entry: Some("../x".to_owned()), layer: String::new(), why: "it leaves".to_owned() },
+            refusal: Refusal {
+                entry: Some("../x".to_owned()),
+                layer: String::new(),
+                why: "it leaves".to_owned(),
+            },
         };
-        assert_eq!(error.to_string(), "refused image registry.example.com/modules/a:v1: entry \"../x\": it leaves");
+        assert_eq!(
+            error.to_string(),
+            "refused image registry.example.com/modules/a:v1: entry \"../x\": it leaves"
+        );
     }
 }

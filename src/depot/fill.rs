@@ -45,7 +45,10 @@ where
 {
     let target = Target::find(target, fill)?;
     let id = image.clone();
-    flow::feed(image, layers, move |incoming| target.unpack(incoming, &id, limits)).await
+    flow::feed(image, layers, move |incoming| {
+        target.unpack(incoming, &id, limits)
+    })
+    .await
 }
 
 struct Target {
@@ -62,8 +65,16 @@ impl Target {
         let path = match target.canonicalize() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
-                let parent = parent.unwrap_or(Path::new(".")).canonicalize().map_err(failed())?;
-                parent.join(target.file_name().ok_or(io::ErrorKind::InvalidInput.into()).map_err(failed())?)
+                let parent = parent
+                    .unwrap_or(Path::new("."))
+                    .canonicalize()
+                    .map_err(failed())?;
+                parent.join(
+                    target
+                        .file_name()
+                        .ok_or(io::ErrorKind::InvalidInput.into())
+                        .map_err(failed())?,
+                )
             }
             found => found.map_err(failed())?,
         };
@@ -71,8 +82,17 @@ impl Target {
             return Err(failed()(io::ErrorKind::InvalidInput.into()));
         };
         let parent = Dir::open_ambient_dir(parent, ambient_authority()).map_err(failed())?;
-        let name = name.to_str().ok_or(io::ErrorKind::InvalidFilename.into()).map_err(failed())?.to_owned();
-        let found = Self { parent, name, path, fill };
+        let name = name
+            .to_str()
+            .ok_or(io::ErrorKind::InvalidFilename.into())
+            .map_err(failed())?
+            .to_owned();
+        let found = Self {
+            parent,
+            name,
+            path,
+            fill,
+        };
         if fill == Fill::Empty && found.is_full().map_err(failed())? {
             return Err(StoreError::NotEmpty { dir: found.path });
         }
@@ -117,7 +137,13 @@ impl Target {
         }
         if there && self.fill == Fill::Replace {
             // What was there stands under the temporary name then, and goes with it.
-            renameat_with(&self.parent, staging.name(), &self.parent, &self.name, RenameFlags::EXCHANGE)?;
+            renameat_with(
+                &self.parent,
+                staging.name(),
+                &self.parent,
+                &self.name,
+                RenameFlags::EXCHANGE,
+            )?;
             durable::sync_dir(&self.parent)?;
             drop(staging);
             return Ok(());

@@ -62,7 +62,9 @@ where
     let mut pump = Pump { image, send };
     let pumped = pump.run(layers).await;
     drop(pump);
-    let interrupted = |_| UnpackError::Interrupted { image: image.reference.clone() };
+    let interrupted = |_| UnpackError::Interrupted {
+        image: image.reference.clone(),
+    };
     match (pumped, worker.await.map_err(interrupted)?) {
         // A refusal came before the connection broke, and says more.
         (Err(UnpackError::Stream { .. }), (Err(fault), layer)) if !matches!(fault, Fault::Cut) => {
@@ -84,7 +86,10 @@ where
 fn tell(image: &Image, layer: String, fault: Fault) -> UnpackError {
     let image = image.reference.clone();
     match fault {
-        Fault::Refused { entry, why, .. } => UnpackError::Refused { image, refusal: Refusal { entry, layer, why } },
+        Fault::Refused { entry, why, .. } => UnpackError::Refused {
+            image,
+            refusal: Refusal { entry, layer, why },
+        },
         Fault::Disk { doing, source } => UnpackError::Disk { doing, source },
         Fault::Store(error) => UnpackError::Store(error),
         Fault::Cut => UnpackError::Interrupted { image },
@@ -115,7 +120,10 @@ impl Pump<'_> {
     {
         for layer in layers {
             names::hex(&layer.digest)?;
-            let head = Piece::Layer { digest: layer.digest.clone(), media_type: layer.media_type };
+            let head = Piece::Layer {
+                digest: layer.digest.clone(),
+                media_type: layer.media_type,
+            };
             let mut hashed = Hashed {
                 digest: layer.digest,
                 size: layer.size,
@@ -236,7 +244,10 @@ pub(super) struct Incoming {
 
 impl Incoming {
     fn new(receive: Receiver<Piece>) -> Self {
-        Self { receive, layer: String::new() }
+        Self {
+            receive,
+            layer: String::new(),
+        }
     }
 
     /// The next layer's bytes and media type; `None` after the last, when all of them had the right digest.
@@ -292,7 +303,11 @@ impl LayerBytes<'_> {
     pub(super) fn head(&mut self) -> io::Result<&[u8]> {
         while self.chunk.len() < 4 && self.state == State::Open {
             if let Some(chunk) = self.next_chunk() {
-                self.chunk = if self.chunk.is_empty() { chunk } else { [&self.chunk[..], &chunk[..]].concat().into() };
+                self.chunk = if self.chunk.is_empty() {
+                    chunk
+                } else {
+                    [&self.chunk[..], &chunk[..]].concat().into()
+                };
             }
         }
         self.fill_buf()

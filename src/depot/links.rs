@@ -45,12 +45,23 @@ impl Links {
         let mut found = Vec::new();
         for entry in self.dir.entries().map_err(failed())? {
             let name = entry.map_err(failed())?.file_name();
-            let Some((weight, of)) = name.to_str().and_then(names::parse_link) else { continue };
+            let Some((weight, of)) = name.to_str().and_then(names::parse_link) else {
+                continue;
+            };
             if of != module {
                 continue;
             }
-            let Some((made, key)) = self.look(&name, module).map_err(failed())? else { continue };
-            found.push((made, Active { weight, key, link: self.path.join(&name) }));
+            let Some((made, key)) = self.look(&name, module).map_err(failed())? else {
+                continue;
+            };
+            found.push((
+                made,
+                Active {
+                    weight,
+                    key,
+                    link: self.path.join(&name),
+                },
+            ));
         }
         found.sort_by(|(a, x), (b, y)| (b, y.weight).cmp(&(a, x.weight)));
         Ok(found.into_iter().map(|(_, active)| active).collect())
@@ -96,7 +107,10 @@ impl Links {
             durable::sync_dir(&self.dir).map_err(failed())?;
             steps.passed(Step::SwitchDurable);
         }
-        let others: Vec<Active> = there.into_iter().filter(|active| active.weight != weight).collect();
+        let others: Vec<Active> = there
+            .into_iter()
+            .filter(|active| active.weight != weight)
+            .collect();
         self.remove(module, &others)?;
         if !others.is_empty() {
             steps.passed(Step::OldLinkGone);
@@ -164,7 +178,10 @@ pub(super) fn time(metadata: &cap_std::fs::Metadata) -> i128 {
 pub(super) fn touch(dir: &Dir, name: &OsStr) -> io::Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let times = Timestamps {
-        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_access: Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_OMIT,
+        },
         last_modification: Timespec {
             tv_sec: now.as_secs().try_into().unwrap_or(i64::MAX),
             tv_nsec: now.subsec_nanos().into(),

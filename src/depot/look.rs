@@ -59,7 +59,13 @@ where
     flow::feed(image, layers, move |incoming| {
         let mut tree = Tree::default();
         staging::each_layer(incoming, limits, &mut tree, &mut Nowhere)?;
-        Ok(tree.iter().map(|(path, node)| Listed { path: path.to_owned(), kind: listed(node) }).collect())
+        Ok(tree
+            .iter()
+            .map(|(path, node)| Listed {
+                path: path.to_owned(),
+                kind: listed(node),
+            })
+            .collect())
     })
     .await
 }
@@ -67,8 +73,13 @@ where
 fn listed(node: &Node) -> ListedKind {
     match node {
         Node::Dir { .. } => ListedKind::Dir,
-        Node::File { mode, size, .. } => ListedKind::File { size: *size, mode: super::disk::file_mode(*mode) },
-        Node::Link { target } => ListedKind::Link { target: target.clone() },
+        Node::File { mode, size, .. } => ListedKind::File {
+            size: *size,
+            mode: super::disk::file_mode(*mode),
+        },
+        Node::Link { target } => ListedKind::Link {
+            target: target.clone(),
+        },
     }
 }
 
@@ -94,7 +105,11 @@ where
     while let Some(layer) = layers.pop().filter(|_| !wanted.is_empty()) {
         let names = wanted.clone();
         let mut search = flow::feed(image, [layer], move |incoming| {
-            let mut search = Search { wanted: names, max, ..Search::default() };
+            let mut search = Search {
+                wanted: names,
+                max,
+                ..Search::default()
+            };
             let mut budget = Budget::new(limits);
             staging::each_archive(incoming, &mut budget, |archive| search.layer(archive))?;
             Ok(search)
@@ -129,14 +144,20 @@ impl Search {
         if name == OPAQUE {
             self.hide(|wanted| parent.is_empty() || under(wanted, parent));
         } else if let Some(hidden) = name.strip_prefix(WHITEOUT) {
-            let path = if parent.is_empty() { hidden.to_owned() } else { format!("{parent}/{hidden}") };
+            let path = if parent.is_empty() {
+                hidden.to_owned()
+            } else {
+                format!("{parent}/{hidden}")
+            };
             self.hide(|wanted| wanted == path || under(wanted, &path));
         } else if self.wanted.contains(&member.path) {
             match member.kind {
                 MemberKind::File { size } => return self.read(member, size, archive),
                 MemberKind::Dir => self.hide(|wanted| wanted == member.path),
                 MemberKind::Link { .. } | MemberKind::HardLink { .. } => {
-                    return Err(archive.refused("it is a link, which is followed only when the image is unpacked"));
+                    return Err(
+                        archive.refused("it is a link, which is followed only when the image is unpacked")
+                    );
                 }
             }
         } else if member.kind != MemberKind::Dir {
@@ -146,12 +167,21 @@ impl Search {
     }
 
     fn hide(&mut self, hidden: impl Fn(&str) -> bool) {
-        self.gone.extend(self.wanted.iter().filter(|wanted| hidden(wanted)).cloned());
+        self.gone
+            .extend(self.wanted.iter().filter(|wanted| hidden(wanted)).cloned());
     }
 
-    fn read<S: Source>(&mut self, member: &Member, size: u64, archive: &mut Archive<'_, S>) -> Result<(), Fault> {
+    fn read<S: Source>(
+        &mut self,
+        member: &Member,
+        size: u64,
+        archive: &mut Archive<'_, S>,
+    ) -> Result<(), Fault> {
         if size > self.max {
-            return Err(archive.refused(format!("it has {size} bytes, and at most {} are read of it", self.max)));
+            return Err(archive.refused(format!(
+                "it has {size} bytes, and at most {} are read of it",
+                self.max
+            )));
         }
         let mut content = Vec::new();
         archive.read_body(|piece| {
@@ -166,5 +196,6 @@ impl Search {
 }
 
 fn under(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+    path.strip_prefix(folder)
+        .is_some_and(|rest| rest.starts_with('/'))
 }

@@ -60,12 +60,16 @@ impl ModuleFiles {
     /// # Errors
     /// [`ReadModuleError::Disk`] when it is not there.
     pub fn open(path: &Path) -> Result<Self, ReadModuleError> {
-        let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(|source| ReadModuleError::Disk {
-            dir: path.to_owned(),
-            file: ".".to_owned(),
-            source,
-        })?;
-        Ok(Self { dir, path: path.to_owned() })
+        let dir =
+            Dir::open_ambient_dir(path, ambient_authority()).map_err(|source| ReadModuleError::Disk {
+                dir: path.to_owned(),
+                file: ".".to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            dir,
+            path: path.to_owned(),
+        })
     }
 
     /// `module.yaml` as text.
@@ -107,7 +111,9 @@ impl ModuleFiles {
         let mut found = BTreeMap::new();
         for entry in entries {
             let name = entry.map_err(failed)?.file_name();
-            let Some(number) = name.to_str().and_then(conversion) else { continue };
+            let Some(number) = name.to_str().and_then(conversion) else {
+                continue;
+            };
             let file = format!("{FOLDER}/v{number}.yaml");
             if let Some(text) = self.text(&file)? {
                 found.insert(number, text);
@@ -123,21 +129,33 @@ impl ModuleFiles {
     ///
     /// # Errors
     /// [`ReadModuleError`]; a module without one is `None`.
-    pub fn images_digests(&self) -> Result<Option<serde_json::Map<String, serde_json::Value>>, ReadModuleError> {
+    pub fn images_digests(
+        &self,
+    ) -> Result<Option<serde_json::Map<String, serde_json::Value>>, ReadModuleError> {
         const FILE: &str = "images_digests.json";
-        let parse = |text: String| serde_json::from_str(&text).map_err(|error| self.malformed(FILE, error.to_string()));
+        let parse = |text: String| {
+            serde_json::from_str(&text).map_err(|error| self.malformed(FILE, error.to_string()))
+        };
         self.text(FILE)?.map(parse).transpose()
     }
 
     fn text(&self, file: &str) -> Result<Option<String>, ReadModuleError> {
         let mut content = Vec::new();
-        match self.dir.open(file).and_then(|open| open.take(LARGEST + 1).read_to_end(&mut content)) {
+        match self
+            .dir
+            .open(file)
+            .and_then(|open| open.take(LARGEST + 1).read_to_end(&mut content))
+        {
             Ok(_) => {}
             Err(error) if is_missing(&error) => return Ok(None),
             Err(error) => return Err(self.disk(file, error)),
         }
         if content.len() as u64 > LARGEST {
-            return Err(ReadModuleError::TooLarge { dir: self.path.clone(), file: file.to_owned(), limit: LARGEST });
+            return Err(ReadModuleError::TooLarge {
+                dir: self.path.clone(),
+                file: file.to_owned(),
+                limit: LARGEST,
+            });
         }
         match String::from_utf8(content) {
             Ok(text) => Ok(Some(text)),
@@ -146,16 +164,27 @@ impl ModuleFiles {
     }
 
     fn disk(&self, file: &str, source: io::Error) -> ReadModuleError {
-        ReadModuleError::Disk { dir: self.path.clone(), file: file.to_owned(), source }
+        ReadModuleError::Disk {
+            dir: self.path.clone(),
+            file: file.to_owned(),
+            source,
+        }
     }
 
     fn malformed(&self, file: &str, why: String) -> ReadModuleError {
-        ReadModuleError::Malformed { dir: self.path.clone(), file: file.to_owned(), why }
+        ReadModuleError::Malformed {
+            dir: self.path.clone(),
+            file: file.to_owned(),
+            why,
+        }
     }
 }
 
 fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// `7` of `v7.yaml`.
@@ -187,7 +216,10 @@ mod tests {
         std::fs::write(dir.path().join("module.yaml"), "name: a\n").unwrap();
         std::fs::write(dir.path().join("images_digests.json"), r#"{"web": "sha256:00"}"#).unwrap();
         assert_eq!(files.module_yaml().unwrap().as_deref(), Some("name: a\n"));
-        assert_eq!(files.conversions().unwrap().into_keys().collect::<Vec<_>>(), [2, 10]);
+        assert_eq!(
+            files.conversions().unwrap().into_keys().collect::<Vec<_>>(),
+            [2, 10]
+        );
         assert_eq!(files.images_digests().unwrap().unwrap()["web"], "sha256:00");
     }
 
@@ -195,7 +227,10 @@ mod tests {
     fn rejects_digests_that_are_no_object() {
         let (dir, files) = module();
         std::fs::write(dir.path().join("images_digests.json"), "[]").unwrap();
-        assert!(matches!(files.images_digests(), Err(ReadModuleError::Malformed { .. })));
+        assert!(matches!(
+            files.images_digests(),
+            Err(ReadModuleError::Malformed { .. })
+        ));
     }
 
     #[test]
@@ -208,7 +243,13 @@ mod tests {
     #[test]
     fn rejects_a_file_without_bounds() {
         let (dir, files) = module();
-        std::fs::File::create(dir.path().join("module.yaml")).unwrap().set_len(LARGEST + 1).unwrap();
-        assert!(matches!(files.module_yaml(), Err(ReadModuleError::TooLarge { .. })));
+        std::fs::File::create(dir.path().join("module.yaml"))
+            .unwrap()
+            .set_len(LARGEST + 1)
+            .unwrap();
+        assert!(matches!(
+            files.module_yaml(),
+            Err(ReadModuleError::TooLarge { .. })
+        ));
     }
 }

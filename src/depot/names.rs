@@ -35,7 +35,9 @@ impl VersionKey {
         if let Some(digits) = name.strip_prefix("dev-") {
             return (digits.len() == PREFIX && is_hex(digits)).then(|| Self::Dev(digits.to_owned()));
         }
-        semver::Version::parse(name.strip_prefix('v')?).ok().map(Self::Release)
+        semver::Version::parse(name.strip_prefix('v')?)
+            .ok()
+            .map(Self::Release)
     }
 }
 
@@ -53,7 +55,9 @@ pub(super) fn hex(digest: &str) -> Result<&str, StoreError> {
     digest
         .strip_prefix("sha256:")
         .filter(|hex| hex.len() == 64 && is_hex(hex))
-        .ok_or_else(|| StoreError::DigestForm { digest: super::error::shown(digest.as_bytes()) })
+        .ok_or_else(|| StoreError::DigestForm {
+            digest: super::error::shown(digest.as_bytes()),
+        })
 }
 
 fn is_hex(text: &str) -> bool {
@@ -62,12 +66,16 @@ fn is_hex(text: &str) -> bool {
 
 /// Whether the name may be a module's folder: an RFC 1123 label that is not the folder of the links.
 pub(super) fn check_module(name: &str) -> Result<(), StoreError> {
-    let letters = name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    let letters = name
+        .bytes()
+        .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     let edges = !name.starts_with('-') && !name.ends_with('-');
     if (1..=63).contains(&name.len()) && letters && edges && name != LINKS {
         return Ok(());
     }
-    Err(StoreError::ModuleName { name: super::error::shown(name.as_bytes()) })
+    Err(StoreError::ModuleName {
+        name: super::error::shown(name.as_bytes()),
+    })
 }
 
 /// Folder of the links to the active modules, inside the depot's folder (rule DISK-1).
@@ -124,14 +132,34 @@ mod tests {
 
     #[test]
     fn strange_folders_are_no_versions() {
-        for name in ["", "v", "v1", "1.2.3", "dev-", "dev-0123456789AB", "dev-0123456789abc", "lost+found", ".v1.2.3"] {
+        for name in [
+            "",
+            "v",
+            "v1",
+            "1.2.3",
+            "dev-",
+            "dev-0123456789AB",
+            "dev-0123456789abc",
+            "lost+found",
+            ".v1.2.3",
+        ] {
             assert_eq!(VersionKey::from_folder(name), None, "{name}");
         }
     }
 
     #[test]
     fn rejects_names_that_would_not_be_a_folder_of_their_own() {
-        for name in ["", "modules", "..", "a/b", "A", "-a", "a-", ".hidden", &"a".repeat(64)] {
+        for name in [
+            "",
+            "modules",
+            "..",
+            "a/b",
+            "A",
+            "-a",
+            "a-",
+            ".hidden",
+            &"a".repeat(64),
+        ] {
             assert!(check_module(name).is_err(), "{name}");
         }
         assert!(check_module("cni-cilium2").is_ok());

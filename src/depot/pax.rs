@@ -55,7 +55,14 @@ mod tests {
     #[test]
     fn reads_values_with_line_breaks_and_passes_over_the_rest() {
         let pax = Pax::parse(b"19 SCHILY.xattr.a=\n\n12 path=a/b\n11 size=42\n").unwrap();
-        assert_eq!(pax, Pax { path: Some(b"a/b".to_vec()), linkpath: None, size: Some(42) });
+        assert_eq!(
+            pax,
+            Pax {
+                path: Some(b"a/b".to_vec()),
+                linkpath: None,
+                size: Some(42)
+            }
+        );
         assert!(Pax::parse(b"").unwrap().is_empty());
     }
 

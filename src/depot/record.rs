@@ -45,17 +45,31 @@ impl Record {
             .iter()
             .map(|(path, node)| {
                 let line = match node {
-                    Node::Dir { mode } => Line::Dir { mode: dir_mode(*mode) },
+                    Node::Dir { mode } => Line::Dir {
+                        mode: dir_mode(*mode),
+                    },
                     Node::File { mode, size, sha256 } => {
                         bytes += size;
-                        Line::File { mode: file_mode(*mode), size: *size, sha256: to_hex(sha256) }
+                        Line::File {
+                            mode: file_mode(*mode),
+                            size: *size,
+                            sha256: to_hex(sha256),
+                        }
                     }
-                    Node::Link { target } => Line::Link { target: target.clone() },
+                    Node::Link { target } => Line::Link {
+                        target: target.clone(),
+                    },
                 };
                 (path.to_owned(), line)
             })
             .collect();
-        Self { format: FORMAT, image: image.reference.clone(), digest: image.digest.clone(), bytes, entries }
+        Self {
+            format: FORMAT,
+            image: image.reference.clone(),
+            digest: image.digest.clone(),
+            bytes,
+            entries,
+        }
     }
 
     /// Writes the list as JSON. Not durable yet.
@@ -69,11 +83,17 @@ impl Record {
     pub(super) fn read(dir: &Dir, name: &str) -> io::Result<Self> {
         let size = dir.symlink_metadata(name)?.len();
         if size > LARGEST {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the list of files is too large"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the list of files is too large",
+            ));
         }
         let record: Self = serde_json::from_slice(&dir.read(name)?)?;
         if record.format != FORMAT {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the list of files has another format"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the list of files has another format",
+            ));
         }
         Ok(record)
     }
@@ -82,5 +102,9 @@ impl Record {
 /// Lower-case hex.
 pub(super) fn to_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
 }

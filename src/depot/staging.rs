@@ -41,9 +41,17 @@ impl Staging {
                 made => made.map_err(failed())?,
             }
             // A sweep may have come between: then it holds the lock, or the folder is gone.
-            let Some((dir, lock)) = locked(&parent, &name).map_err(failed())? else { continue };
+            let Some((dir, lock)) = locked(&parent, &name).map_err(failed())? else {
+                continue;
+            };
             steps.passed(Step::Staged);
-            return Ok(Self { parent, name, dir, _lock: lock, given_up: false });
+            return Ok(Self {
+                parent,
+                name,
+                dir,
+                _lock: lock,
+                given_up: false,
+            });
         }
     }
 
@@ -65,8 +73,16 @@ impl Staging {
 
     /// Makes the content durable, names and modes included, and the files of `beside`, which stand in the parent.
     pub(super) fn settle(&self, record: &Record, beside: &[&str], steps: &dyn Steps) -> Result<(), Fault> {
-        let inside: Vec<String> = record.entries.keys().map(|path| format!("{}/{path}", self.name)).collect();
-        let all = inside.iter().map(String::as_str).chain([self.name.as_str()]).chain(beside.iter().copied());
+        let inside: Vec<String> = record
+            .entries
+            .keys()
+            .map(|path| format!("{}/{path}", self.name))
+            .collect();
+        let all = inside
+            .iter()
+            .map(String::as_str)
+            .chain([self.name.as_str()])
+            .chain(beside.iter().copied());
         durable::settle(&self.parent, all).map_err(Fault::disk("make the new folder durable"))?;
         steps.passed(Step::Durable);
         Ok(())
@@ -102,7 +118,9 @@ pub(super) fn each_layer(
     tree: &mut Tree,
     sink: &mut impl Sink,
 ) -> Result<(), Fault> {
-    each_archive(incoming, &mut Budget::new(limits), |archive| tree.layer(archive, sink))
+    each_archive(incoming, &mut Budget::new(limits), |archive| {
+        tree.layer(archive, sink)
+    })
 }
 
 /// Opens layer after layer.
@@ -113,8 +131,15 @@ pub(super) fn each_archive(
 ) -> Result<(), Fault> {
     while let Some((bytes, media_type)) = incoming.next_layer()? {
         if !decode::is_layer_type(&media_type) {
-            let why = format!("it is of the type \"{}\", no layer of files", super::error::shown(media_type.as_bytes()));
-            return Err(Fault::Refused { entry: None, why, broken: false });
+            let why = format!(
+                "it is of the type \"{}\", no layer of files",
+                super::error::shown(media_type.as_bytes())
+            );
+            return Err(Fault::Refused {
+                entry: None,
+                why,
+                broken: false,
+            });
         }
         read(&mut Archive::new(bytes, budget)?)?;
     }
@@ -123,7 +148,13 @@ pub(super) fn each_archive(
 
 /// Opens and locks a temporary folder; `None` when it is gone or somebody works in it.
 pub(super) fn locked(parent: &Dir, name: &str) -> io::Result<Option<(Dir, File)>> {
-    let gone = |error: io::Error| if error.kind() == io::ErrorKind::NotFound { Ok(None) } else { Err(error) };
+    let gone = |error: io::Error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            Ok(None)
+        } else {
+            Err(error)
+        }
+    };
     let dir = match parent.open_dir(name) {
         Ok(dir) => dir,
         Err(error) => return gone(error),

@@ -11,6 +11,7 @@ use futures_util::Stream;
 use rustix::fs::{FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
 
+use super::durable;
 use super::error::{Fault, StoreError, UnpackError};
 use super::flow::{self, Image, Incoming, Layer};
 use super::limits::Limits;
@@ -21,7 +22,6 @@ use super::staging::{self, Staging};
 use super::steps::{Step, Steps};
 use super::sweep;
 use super::verify::{self, Verdict};
-use super::durable;
 
 const LOCK: &str = ".lock";
 
@@ -61,7 +61,9 @@ pub(super) struct Inner {
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Depot").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Depot")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -92,10 +94,23 @@ impl Depot {
         }
         root.create_dir_all(names::LINKS).map_err(failed("write to"))?;
         durable::sync_dir(&root).map_err(failed("sync"))?;
-        let links = Links::new(root.open_dir(names::LINKS).map_err(failed("open"))?, links::folder(&path));
-        let inner = Inner { path, root, links, limits, steps, _lock: lock, names: Mutex::new(()) };
+        let links = Links::new(
+            root.open_dir(names::LINKS).map_err(failed("open"))?,
+            links::folder(&path),
+        );
+        let inner = Inner {
+            path,
+            root,
+            links,
+            limits,
+            steps,
+            _lock: lock,
+            names: Mutex::new(()),
+        };
         sweep::sweep(&inner)?;
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// The depot's folder, absolute.
@@ -125,8 +140,16 @@ impl Depot {
         E: Into<Box<dyn Error + Send + Sync>>,
     {
         names::check_module(module)?;
-        let (inner, module, key, id) = (Arc::clone(&self.inner), module.to_owned(), key.clone(), image.clone());
-        flow::feed(image, layers, move |incoming| inner.unpack(&module, &key, &id, incoming)).await
+        let (inner, module, key, id) = (
+            Arc::clone(&self.inner),
+            module.to_owned(),
+            key.clone(),
+            image.clone(),
+        );
+        flow::feed(image, layers, move |incoming| {
+            inner.unpack(&module, &key, &id, incoming)
+        })
+        .await
     }
 
     /// Compares a version's folder with the list written when it was unpacked: names, modes, sizes, contents.
@@ -146,7 +169,8 @@ impl Depot {
     /// then stands as it was.
     pub async fn switch(&self, module: &str, weight: u32, key: &VersionKey) -> Result<bool, StoreError> {
         let (module, key) = (module.to_owned(), key.clone());
-        self.blocking(move |inner| inner.switch(&module, weight, &key)).await
+        self.blocking(move |inner| inner.switch(&module, weight, &key))
+            .await
     }
 
     /// The active version. Reads one folder.
@@ -213,7 +237,9 @@ impl Depot {
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.inner);
         let dir = inner.path.clone();
-        tokio::task::spawn_blocking(move || work(&inner)).await.unwrap_or(Err(StoreError::Interrupted { dir }))
+        tokio::task::spawn_blocking(move || work(&inner))
+            .await
+            .unwrap_or(Err(StoreError::Interrupted { dir }))
     }
 }
 
@@ -262,7 +288,9 @@ impl Inner {
             }
             steps.passed(Step::Named);
             staging.keep();
-        } else if let Err(error) = renameat_with(parent, staging.name(), parent, folder, RenameFlags::EXCHANGE) {
+        } else if let Err(error) =
+            renameat_with(parent, staging.name(), parent, folder, RenameFlags::EXCHANGE)
+        {
             let unable = matches!(error, Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP);
             let active = self.links.of(module).map_err(std::io::Error::other)?;
             if !unable || active.iter().any(|active| active.key.folder() == folder) {
@@ -283,7 +311,10 @@ impl Inner {
         }
         durable::sync_dir(parent)?;
         steps.passed(Step::NameDurable);
-        for other in lists(parent, folder)?.into_iter().filter(|name| *name != list_name) {
+        for other in lists(parent, folder)?
+            .into_iter()
+            .filter(|name| *name != list_name)
+        {
             parent.remove_file(other)?;
         }
         Ok(())
@@ -293,10 +324,14 @@ impl Inner {
         let folder = key.folder();
         let path = self.path.join(module).join(&folder);
         let failed = || StoreError::disk(format!("verify \"{}\"", path.display()));
-        let Some(parent) = self.module(module)? else { return Ok(Verdict::Absent) };
+        let Some(parent) = self.module(module)? else {
+            return Ok(Verdict::Absent);
+        };
         let Ok(dir) = parent.open_dir(&folder) else {
             return Ok(if parent.symlink_metadata(&folder).is_ok() {
-                Verdict::Damaged { why: format!("\"{folder}\" is no folder") }
+                Verdict::Damaged {
+                    why: format!("\"{folder}\" is no folder"),
+                }
             } else {
                 Verdict::Absent
             });
@@ -318,11 +353,16 @@ impl Inner {
     fn switch(&self, module: &str, weight: u32, key: &VersionKey) -> Result<bool, StoreError> {
         let _names = self.names();
         let folder = key.folder();
-        let absent = || StoreError::Absent { module: module.to_owned(), key: folder.clone() };
+        let absent = || StoreError::Absent {
+            module: module.to_owned(),
+            key: folder.clone(),
+        };
         let failed = || StoreError::disk(format!("switch module \"{module}\" to {folder}"));
         let parent = self.module(module)?.ok_or_else(absent)?;
         let list = lists(&parent, &folder).map_err(failed())?.pop();
-        let (Ok(_), Some(list)) = (parent.open_dir(&folder), list) else { return Err(absent()) };
+        let (Ok(_), Some(list)) = (parent.open_dir(&folder), list) else {
+            return Err(absent());
+        };
         let changed = self.links.switch(module, weight, key, &*self.steps)?;
         if changed {
             // The override that was last in use is the one that stays: see `collect`.
@@ -334,15 +374,26 @@ impl Inner {
     fn collect(&self, module: &str, keep: &[VersionKey]) -> Result<Vec<VersionKey>, StoreError> {
         names::check_module(module)?;
         let _names = self.names();
-        let active: Vec<VersionKey> = self.links.of(module)?.into_iter().map(|active| active.key).collect();
-        let Some(parent) = self.module(module)? else { return Ok(Vec::new()) };
+        let active: Vec<VersionKey> = self
+            .links
+            .of(module)?
+            .into_iter()
+            .map(|active| active.key)
+            .collect();
+        let Some(parent) = self.module(module)? else {
+            return Ok(Vec::new());
+        };
         let mut going = self.versions(module)?;
         going.retain(|key| !keep.contains(key) && !active.contains(key));
         let used = |key: &VersionKey| {
             let list = lists(&parent, &key.folder()).ok()?.pop()?;
             Some(links::time(&parent.symlink_metadata(list).ok()?))
         };
-        let former = going.iter().filter(|key| matches!(key, VersionKey::Dev(_))).max_by_key(|key| used(key)).cloned();
+        let former = going
+            .iter()
+            .filter(|key| matches!(key, VersionKey::Dev(_)))
+            .max_by_key(|key| used(key))
+            .cloned();
         going.retain(|key| Some(key) != former.as_ref());
         for key in &going {
             self.remove(&parent, module, &key.folder())?;
@@ -377,7 +428,9 @@ impl Inner {
     fn purge(&self, module: &str) -> Result<(), StoreError> {
         self.remove_link(module)?;
         let _names = self.names();
-        let Some(parent) = self.module(module)? else { return Ok(()) };
+        let Some(parent) = self.module(module)? else {
+            return Ok(());
+        };
         for key in self.versions(module)? {
             self.remove(&parent, module, &key.folder())?;
         }
@@ -391,7 +444,9 @@ impl Inner {
         let mut found = Vec::new();
         for entry in self.root.entries().map_err(failed())? {
             let entry = entry.map_err(failed())?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
             if names::check_module(&name).is_ok() && entry.file_type().map_err(failed())?.is_dir() {
                 found.push(name);
             }
@@ -401,7 +456,9 @@ impl Inner {
     }
 
     pub(super) fn versions(&self, module: &str) -> Result<Vec<VersionKey>, StoreError> {
-        let Some(parent) = self.module(module)? else { return Ok(Vec::new()) };
+        let Some(parent) = self.module(module)? else {
+            return Ok(Vec::new());
+        };
         let failed = || StoreError::disk(format!("read \"{}\"", self.path.join(module).display()));
         let mut found = Vec::new();
         for entry in parent.entries().map_err(failed())? {
@@ -418,7 +475,10 @@ impl Inner {
         match self.root.open_dir(module) {
             Ok(dir) => Ok(Some(dir)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StoreError::disk(format!("open \"{}\"", self.path.join(module).display()))(error)),
+            Err(error) => Err(StoreError::disk(format!(
+                "open \"{}\"",
+                self.path.join(module).display()
+            ))(error)),
         }
     }
 
@@ -446,7 +506,9 @@ impl Inner {
 pub(super) fn lists(parent: &Dir, folder: &str) -> std::io::Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in parent.entries()? {
-        let Ok(name) = entry?.file_name().into_string() else { continue };
+        let Ok(name) = entry?.file_name().into_string() else {
+            continue;
+        };
         if names::list_folder(&name) == Some(folder) {
             found.push((links::time(&parent.symlink_metadata(&name)?), name));
         }
@@ -463,8 +525,13 @@ struct TemporaryList<'a> {
 
 impl<'a> TemporaryList<'a> {
     fn write(parent: &'a Dir, staging: &str, record: &Record) -> Result<Self, Fault> {
-        let list = Self { parent, name: format!("{staging}.list") };
-        record.write(parent, &list.name).map_err(Fault::disk("write the list of files"))?;
+        let list = Self {
+            parent,
+            name: format!("{staging}.list"),
+        };
+        record
+            .write(parent, &list.name)
+            .map_err(Fault::disk("write the list of files"))?;
         Ok(list)
     }
 

@@ -22,7 +22,9 @@ pub(super) fn sweep(depot: &Inner) -> Result<(), StoreError> {
         }
     }
     for module in depot.modules()? {
-        let Some(dir) = depot.module(&module)? else { continue };
+        let Some(dir) = depot.module(&module)? else {
+            continue;
+        };
         leftovers(depot, &dir, &module);
         drop(dir);
         // Only an empty one goes.
@@ -35,10 +37,17 @@ fn leftovers(depot: &Inner, dir: &Dir, place: &str) {
     let each = || -> io::Result<()> {
         for entry in dir.entries()? {
             let entry = entry?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            let orphan = names::list_folder(&name).is_some_and(|folder| dir.symlink_metadata(folder).is_err());
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            let orphan =
+                names::list_folder(&name).is_some_and(|folder| dir.symlink_metadata(folder).is_err());
             if name.starts_with(NEW) || name.starts_with(OLD) || orphan {
-                if entry.file_type()?.is_dir() { dir.remove_dir_all(&name)? } else { dir.remove_file(&name)? }
+                if entry.file_type()?.is_dir() {
+                    dir.remove_dir_all(&name)?
+                } else {
+                    dir.remove_file(&name)?
+                }
                 tracing::info!(place, name, "removed what an interrupted run has left");
                 depot.steps.passed(Step::Swept);
             }
@@ -53,7 +62,9 @@ fn leftovers(depot: &Inner, dir: &Dir, place: &str) {
 /// Removes the temporary folders of pulls that ended, which start with `prefix`; those of living pulls are locked.
 pub(super) fn sweep_unlocked(parent: &Dir, prefix: &str) -> io::Result<()> {
     for entry in parent.entries()? {
-        let Ok(name) = entry?.file_name().into_string() else { continue };
+        let Ok(name) = entry?.file_name().into_string() else {
+            continue;
+        };
         if name.starts_with(prefix) && staging::locked(parent, &name)?.is_some() {
             parent.remove_dir_all(&name)?;
         }

@@ -83,7 +83,9 @@ impl Tree {
 
     /// Everything in the order of paths, folders before what is in them.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Node)> {
-        self.placed.iter().map(|(path, placed)| (path.as_str(), &placed.node))
+        self.placed
+            .iter()
+            .map(|(path, placed)| (path.as_str(), &placed.node))
     }
 
     fn place<S: Source>(
@@ -138,17 +140,29 @@ impl Tree {
             }
             MemberKind::HardLink { target } => {
                 let file = match self.placed.get(&target) {
-                    Some(Placed { node: node @ Node::File { .. }, .. }) => node.clone(),
+                    Some(Placed {
+                        node: node @ Node::File { .. },
+                        ..
+                    }) => node.clone(),
                     _ => {
                         let target = super::error::shown(target.as_bytes());
-                        return Err(archive.refused(format!("it is a hard link to \"{target}\", which is no file")));
+                        return Err(
+                            archive.refused(format!("it is a hard link to \"{target}\", which is no file"))
+                        );
                     }
                 };
                 sink.make_hard_link(&path, &target)?;
                 file
             }
         };
-        self.placed.insert(path, Placed { node, layer: self.layer, implied: false });
+        self.placed.insert(
+            path,
+            Placed {
+                node,
+                layer: self.layer,
+                implied: false,
+            },
+        );
         Ok(())
     }
 
@@ -165,7 +179,11 @@ impl Tree {
         match self.placed.get(parent).map(|placed| &placed.node) {
             Some(Node::Dir { .. }) => Ok(()),
             Some(node) => {
-                let is = if matches!(node, Node::Link { .. }) { "link" } else { "file" };
+                let is = if matches!(node, Node::Link { .. }) {
+                    "link"
+                } else {
+                    "file"
+                };
                 let parent = super::error::shown(parent.as_bytes());
                 Err(archive.refused(format!("the folder \"{parent}\" above it is a {is}")))
             }
@@ -173,7 +191,11 @@ impl Tree {
                 self.make_parents(split(parent).0, archive, sink)?;
                 let mode = super::archive::MODE;
                 sink.make_dir(parent, mode)?;
-                let placed = Placed { node: Node::Dir { mode }, layer: self.layer, implied: true };
+                let placed = Placed {
+                    node: Node::Dir { mode },
+                    layer: self.layer,
+                    implied: true,
+                };
                 self.placed.insert(parent.to_owned(), placed);
                 Ok(())
             }
@@ -215,6 +237,9 @@ impl Tree {
         archive: &Archive<'_, S>,
         sink: &mut impl Sink,
     ) -> Result<(), Fault> {
+        if matches!(hidden, "" | "." | "..") {
+            return Err(archive.refused("it is a whiteout of no name"));
+        }
         if !parent.is_empty() {
             match self.placed.get(parent).map(|placed| &placed.node) {
                 Some(Node::Dir { .. }) => {}
@@ -225,15 +250,18 @@ impl Tree {
         }
         if name == OPAQUE {
             let children: Vec<String> = self.children(parent);
-            return children.iter().try_for_each(|child| self.remove_older(child, sink));
+            return children
+                .iter()
+                .try_for_each(|child| self.remove_older(child, sink));
         }
         if name.starts_with(AUFS) {
             return Ok(());
         }
-        if matches!(hidden, "" | "." | "..") {
-            return Err(archive.refused("it is a whiteout of no name"));
-        }
-        let path = if parent.is_empty() { hidden.to_owned() } else { format!("{parent}/{hidden}") };
+        let path = if parent.is_empty() {
+            hidden.to_owned()
+        } else {
+            format!("{parent}/{hidden}")
+        };
         self.remove_older(&path, sink)
     }
 
@@ -270,13 +298,19 @@ impl Tree {
         if parent.is_empty() {
             return self.placed.keys().filter(is_child).cloned().collect();
         }
-        self.placed.range(format!("{parent}/")..format!("{parent}0")).map(|(path, _)| path).filter(is_child).cloned().collect()
+        self.placed
+            .range(format!("{parent}/")..format!("{parent}0"))
+            .map(|(path, _)| path)
+            .filter(is_child)
+            .cloned()
+            .collect()
     }
 }
 
 /// Whether the path lies somewhere under the folder.
 fn within(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+    path.strip_prefix(folder)
+        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Folder and last name.
@@ -296,7 +330,13 @@ impl Sink for Nowhere {
         Ok(())
     }
 
-    fn make_file<S: Source>(&mut self, _: &str, _: u32, _: u64, body: &mut Archive<'_, S>) -> Result<Sha256, Fault> {
+    fn make_file<S: Source>(
+        &mut self,
+        _: &str,
+        _: u32,
+        _: u64,
+        body: &mut Archive<'_, S>,
+    ) -> Result<Sha256, Fault> {
         body.read_body(|_| Ok(()))?;
         Ok([0; 32])
     }

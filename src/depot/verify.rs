@@ -32,13 +32,19 @@ pub(super) fn compare(dir: &Dir, record: &Record) -> io::Result<Option<String>> 
             return Ok(Some(format!("\"{}\" {what}", shown(path.as_bytes()))));
         }
     }
-    Ok(extra(dir, "", &record.entries)?.map(|path| format!("\"{}\" is no part of the image", shown(path.as_bytes()))))
+    Ok(extra(dir, "", &record.entries)?
+        .map(|path| format!("\"{}\" is no part of the image", shown(path.as_bytes()))))
 }
 
 fn differs(dir: &Dir, path: &str, line: &Line, buffer: &mut [u8]) -> io::Result<Option<&'static str>> {
     let metadata = match dir.symlink_metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
             return Ok(Some("is missing"));
         }
         Err(error) => return Err(error),
@@ -48,11 +54,11 @@ fn differs(dir: &Dir, path: &str, line: &Line, buffer: &mut [u8]) -> io::Result<
         Line::Dir { .. } if !metadata.is_dir() => Some("is no folder any more"),
         Line::File { .. } if !metadata.is_file() => Some("is no file any more"),
         Line::Link { .. } if !metadata.is_symlink() => Some("is no link any more"),
-        Line::Dir { mode: wanted } | Line::File { mode: wanted, .. } if mode != *wanted => Some("has another mode"),
-        Line::File { size, .. } if metadata.size() != *size => Some("has another size"),
-        Line::File { sha256, .. } => {
-            (hash(dir, path, buffer)? != *sha256).then_some("has other content")
+        Line::Dir { mode: wanted } | Line::File { mode: wanted, .. } if mode != *wanted => {
+            Some("has another mode")
         }
+        Line::File { size, .. } if metadata.size() != *size => Some("has another size"),
+        Line::File { sha256, .. } => (hash(dir, path, buffer)? != *sha256).then_some("has other content"),
         Line::Link { target } => {
             (dir.read_link_contents(path)?.as_os_str() != target.as_str()).then_some("leads elsewhere")
         }
@@ -78,7 +84,11 @@ fn extra(dir: &Dir, folder: &str, entries: &BTreeMap<String, Line>) -> io::Resul
         let name = entry.file_name();
         // A name that is not UTF-8 cannot be in the list.
         let name = name.to_string_lossy();
-        let path = if folder.is_empty() { name.into_owned() } else { format!("{folder}/{name}") };
+        let path = if folder.is_empty() {
+            name.into_owned()
+        } else {
+            format!("{folder}/{name}")
+        };
         match entries.get(&path) {
             None => return Ok(Some(path)),
             Some(Line::Dir { .. }) => {

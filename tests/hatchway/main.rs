@@ -1,0 +1,3 @@
+//! Hatchway's integration tests, one binary.
+
+mod depot;
