@@ -184,9 +184,17 @@ async fn check(dir: &Path, at: &str) {
     );
 }
 
+/// In memory where there is such a place: a killed process leaves the kernel's view of files as it was, whatever they are
+/// kept on, and many rounds need no disk. Power cuts are another test's.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_at_any_step_leaves_one_complete_module() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let stop = Arc::new(AtomicBool::new(false));
     let reader = {
         let (dir, stop) = (dir.path().to_owned(), Arc::clone(&stop));
@@ -210,7 +218,7 @@ async fn a_kill_at_any_step_leaves_one_complete_module() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_at_any_time_leaves_one_complete_module() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let stop = Arc::new(AtomicBool::new(false));
     let reader = {
         let (dir, stop) = (dir.path().to_owned(), Arc::clone(&stop));
@@ -230,7 +238,7 @@ async fn a_kill_at_any_time_leaves_one_complete_module() {
 
 #[tokio::test]
 async fn what_verifies_after_a_crash_is_not_pulled_again() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     // Killed after the name was durable: the version is there, only the switch is missing.
     assert_eq!(
         start(dir.path(), "NameDurable:1").wait().unwrap().signal(),

@@ -505,7 +505,7 @@ fn huge_window() -> Vec<u8> {
 }
 
 fn bomb(gz: bool) -> Vec<u8> {
-    let archive = Tar::default().file("zeros", vec![0; 64 << 20]).end();
+    let archive = Tar::default().file("zeros", vec![0; 20 << 20]).end();
     if gz {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         encoder.write_all(&archive).unwrap();
@@ -516,7 +516,7 @@ fn bomb(gz: bool) -> Vec<u8> {
 
 fn bomb_behind_the_end() -> Vec<u8> {
     let mut archive = Tar::default().file("ok", "fine").end();
-    archive.resize(64 << 20, 0);
+    archive.resize(20 << 20, 0);
     zstd(&archive)
 }
 
@@ -579,7 +579,7 @@ async fn compressed_hostile_archives_are_refused_alike() {
 }
 
 #[tokio::test]
-async fn a_million_entries_are_refused_at_the_limit() {
+async fn more_entries_than_the_limit_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let depot = Depot::open(
         dir.path(),
@@ -604,9 +604,9 @@ async fn a_million_entries_are_refused_at_the_limit() {
             .contains(r#"entry "f5000": comes after 5000 entries"#),
         "{error}"
     );
-    // Without a disk in between the documented limit is quick to reach. A folder named again and again is no way around.
+    // Without a disk in between the documented limit is quick to reach; whiteouts count.
     let mut whiteouts = Tar::default();
-    for number in 0..1_000_000 {
+    for number in 0..100_100 {
         whiteouts.0.extend_from_slice(
             header(EntryType::Regular, format!(".wh.{number}").as_bytes(), b"", 0, 0).as_bytes(),
         );
