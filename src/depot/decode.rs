@@ -58,7 +58,7 @@ impl Source for LayerBytes<'_> {
 /// wrong, and `docker pull` does not care either.
 pub(super) enum Decoder<S: Source> {
     Plain(S),
-    Gzip(BufReader<MultiGzDecoder<S>>),
+    Gzip(Box<BufReader<MultiGzDecoder<S>>>),
     Zstd(BufReader<zstd::stream::read::Decoder<'static, S>>),
 }
 
@@ -66,10 +66,8 @@ impl<S: Source> Decoder<S> {
     pub(super) fn new(mut source: S) -> io::Result<Self> {
         let head = source.head()?;
         if head.starts_with(&[0x1f, 0x8b]) {
-            return Ok(Self::Gzip(BufReader::with_capacity(
-                BUFFER,
-                MultiGzDecoder::new(source),
-            )));
+            let reader = BufReader::with_capacity(BUFFER, MultiGzDecoder::new(source));
+            return Ok(Self::Gzip(Box::new(reader)));
         }
         let skippable = head.len() >= 4 && head[0] & 0xf0 == 0x50 && head[1..4] == [0x2a, 0x4d, 0x18];
         if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || skippable {

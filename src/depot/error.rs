@@ -202,9 +202,7 @@ pub(super) fn shown(name: &[u8]) -> String {
                 vec![c]
             }
         }));
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
+        text.extend(chunk.invalid().escape_ascii().map(char::from));
         if text.len() > SHOWN {
             break;
         }

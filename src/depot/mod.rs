@@ -26,6 +26,7 @@ mod durable;
 mod error;
 mod fill;
 mod flow;
+mod install;
 mod limits;
 mod links;
 mod look;

@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn reads_values_with_line_breaks_and_passes_over_the_rest() {
-        let pax = Pax::parse(b"19 SCHILY.xattr.a=\n\n12 path=a/b\n11 size=42\n").unwrap();
+        let pax = Pax::parse(b"20 SCHILY.xattr.a=\n\n12 path=a/b\n11 size=42\n").unwrap();
         assert_eq!(
             pax,
             Pax {

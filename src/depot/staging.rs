@@ -164,10 +164,9 @@ pub(super) fn locked(parent: &Dir, name: &str) -> io::Result<Option<(Dir, File)>
         Err(error) => return gone(error),
     };
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
         // A file system without locks has no second writer that could be told apart.
-        Err(rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOLCK) => {}
+        Ok(()) | Err(rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOLCK) => {}
         Err(error) => return Err(error.into()),
     }
     // Whoever removed the folder before the lock was had has left a handle to nothing.

@@ -8,17 +8,18 @@ use bytes::Bytes;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File};
 use futures_util::Stream;
-use rustix::fs::{FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::durable;
-use super::error::{Fault, StoreError, UnpackError};
-use super::flow::{self, Image, Incoming, Layer};
+use super::error::{StoreError, UnpackError};
+use super::flow::{self, Image, Layer};
+use super::install::lists;
 use super::limits::Limits;
 use super::links::{self, Active, Links};
-use super::names::{self, NEW, OLD, VersionKey};
+use super::names::{self, OLD, VersionKey};
 use super::record::Record;
-use super::staging::{self, Staging};
+use super::staging;
 use super::steps::{Step, Steps};
 use super::sweep;
 use super::verify::{self, Verdict};
@@ -52,7 +53,7 @@ pub(super) struct Inner {
     pub(super) path: PathBuf,
     pub(super) root: Dir,
     pub(super) links: Links,
-    limits: Limits,
+    pub(super) limits: Limits,
     pub(super) steps: Arc<dyn Steps>,
     _lock: File,
     /// Held while names change; unpacking itself goes side by side.
@@ -244,82 +245,6 @@ impl Depot {
 }
 
 impl Inner {
-    fn unpack(
-        &self,
-        module: &str,
-        key: &VersionKey,
-        image: &Image,
-        incoming: &mut Incoming,
-    ) -> Result<Unpacked, Fault> {
-        let folder = key.folder();
-        let path = self.path.join(module).join(&folder);
-        let steps = &*self.steps;
-        let parent = self.make_module(module)?;
-        let staging = Staging::new(&parent, NEW, steps)?;
-        let record = staging.fill(incoming, image, self.limits, steps)?;
-        let list = TemporaryList::write(&parent, staging.name(), &record)?;
-        staging.settle(&record, &[&list.name], steps)?;
-        self.give_name(module, &parent, &folder, staging, list, &record)
-            .map_err(Fault::disk(format!("put \"{}\" in place", path.display())))?;
-        Ok(unpacked(path, record))
-    }
-
-    /// Gives the new folder its name. In whatever order a power cut keeps the names, a folder without its list does not
-    /// verify, and a list without its folder is swept.
-    fn give_name(
-        &self,
-        module: &str,
-        parent: &Dir,
-        folder: &str,
-        staging: Staging,
-        list: TemporaryList<'_>,
-        record: &Record,
-    ) -> std::io::Result<()> {
-        let _names = self.names();
-        let steps = &*self.steps;
-        let list_name = names::list_name(folder, &record.digest).map_err(std::io::Error::other)?;
-        list.rename(&list_name)?;
-        steps.passed(Step::Listed);
-        let there = parent.symlink_metadata(folder).is_ok();
-        if !there {
-            if let Err(error) = parent.rename(staging.name(), parent, folder) {
-                let _ = parent.remove_file(&list_name);
-                return Err(error);
-            }
-            steps.passed(Step::Named);
-            staging.keep();
-        } else if let Err(error) =
-            renameat_with(parent, staging.name(), parent, folder, RenameFlags::EXCHANGE)
-        {
-            let unable = matches!(error, Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP);
-            let active = self.links.of(module).map_err(std::io::Error::other)?;
-            if !unable || active.iter().any(|active| active.key.folder() == folder) {
-                return Err(error.into());
-            }
-            // Nobody looks at it, so it may be away for a moment.
-            let old = format!("{OLD}{}", staging::fresh());
-            parent.rename(folder, parent, &old)?;
-            steps.passed(Step::SetAside);
-            parent.rename(staging.name(), parent, folder)?;
-            staging.keep();
-            parent.remove_dir_all(&old)?;
-        } else {
-            steps.passed(Step::Named);
-            // Under the temporary name stands the old folder now, and goes with it once the exchange is durable.
-            durable::sync_dir(parent)?;
-            drop(staging);
-        }
-        durable::sync_dir(parent)?;
-        steps.passed(Step::NameDurable);
-        for other in lists(parent, folder)?
-            .into_iter()
-            .filter(|name| *name != list_name)
-        {
-            parent.remove_file(other)?;
-        }
-        Ok(())
-    }
-
     fn verify(&self, module: &str, key: &VersionKey) -> Result<Verdict, StoreError> {
         let folder = key.folder();
         let path = self.path.join(module).join(&folder);
@@ -482,7 +407,7 @@ impl Inner {
         }
     }
 
-    fn make_module(&self, module: &str) -> Result<Dir, StoreError> {
+    pub(super) fn make_module(&self, module: &str) -> Result<Dir, StoreError> {
         let failed = || StoreError::disk(format!("make \"{}\"", self.path.join(module).display()));
         // Under the lock, since `purge` removes the folder when it finds it empty.
         let _names = self.names();
@@ -496,58 +421,13 @@ impl Inner {
         self.root.open_dir(module).map_err(failed())
     }
 
-    fn names(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn names(&self) -> MutexGuard<'_, ()> {
         // The lock guards the disk, which is consistent at every step.
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The lists that belong to a folder, the one last in use last.
-pub(super) fn lists(parent: &Dir, folder: &str) -> std::io::Result<Vec<String>> {
-    let mut found = Vec::new();
-    for entry in parent.entries()? {
-        let Ok(name) = entry?.file_name().into_string() else {
-            continue;
-        };
-        if names::list_folder(&name) == Some(folder) {
-            found.push((links::time(&parent.symlink_metadata(&name)?), name));
-        }
-    }
-    found.sort();
-    Ok(found.into_iter().map(|(_, name)| name).collect())
-}
-
-/// A list that has no name yet.
-struct TemporaryList<'a> {
-    parent: &'a Dir,
-    name: String,
-}
-
-impl<'a> TemporaryList<'a> {
-    fn write(parent: &'a Dir, staging: &str, record: &Record) -> Result<Self, Fault> {
-        let list = Self {
-            parent,
-            name: format!("{staging}.list"),
-        };
-        record
-            .write(parent, &list.name)
-            .map_err(Fault::disk("write the list of files"))?;
-        Ok(list)
-    }
-
-    fn rename(self, name: &str) -> std::io::Result<()> {
-        self.parent.rename(&self.name, self.parent, name)
-    }
-}
-
-impl Drop for TemporaryList<'_> {
-    fn drop(&mut self) {
-        // Renamed or not; what cannot be removed now is swept at the next start.
-        let _ = self.parent.remove_file(&self.name);
-    }
-}
-
-fn unpacked(path: PathBuf, record: Record) -> Unpacked {
+pub(super) fn unpacked(path: PathBuf, record: Record) -> Unpacked {
     Unpacked {
         path,
         entries: record.entries.len(),

@@ -44,9 +44,9 @@ fn leftovers(depot: &Inner, dir: &Dir, place: &str) {
                 names::list_folder(&name).is_some_and(|folder| dir.symlink_metadata(folder).is_err());
             if name.starts_with(NEW) || name.starts_with(OLD) || orphan {
                 if entry.file_type()?.is_dir() {
-                    dir.remove_dir_all(&name)?
+                    dir.remove_dir_all(&name)?;
                 } else {
-                    dir.remove_file(&name)?
+                    dir.remove_file(&name)?;
                 }
                 tracing::info!(place, name, "removed what an interrupted run has left");
                 depot.steps.passed(Step::Swept);

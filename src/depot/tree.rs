@@ -139,17 +139,13 @@ impl Tree {
                 Node::Link { target }
             }
             MemberKind::HardLink { target } => {
-                let file = match self.placed.get(&target) {
-                    Some(Placed {
-                        node: node @ Node::File { .. },
-                        ..
-                    }) => node.clone(),
-                    _ => {
-                        let target = super::error::shown(target.as_bytes());
-                        return Err(
-                            archive.refused(format!("it is a hard link to \"{target}\", which is no file"))
-                        );
-                    }
+                let Some(file @ Node::File { .. }) =
+                    self.placed.get(&target).map(|placed| placed.node.clone())
+                else {
+                    let target = super::error::shown(target.as_bytes());
+                    return Err(
+                        archive.refused(format!("it is a hard link to \"{target}\", which is no file"))
+                    );
                 };
                 sink.make_hard_link(&path, &target)?;
                 file

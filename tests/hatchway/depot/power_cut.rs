@@ -121,13 +121,13 @@ async fn a_power_cut_at_any_step_leaves_one_complete_module() {
     let depot = Depot::open_with(&disk.depot(), Limits::default(), steps).unwrap();
     // First install, update, another weight, the active version exchanged, collection.
     let acts = ["one", "two", "two", "new", "new"];
-    for act in 0..acts.len() {
+    for (act, name) in acts.into_iter().enumerate() {
         *cutter.act.lock().unwrap() = act;
         match act {
             0 | 1 => {
                 let next = key(&format!("1.{act}.0"));
                 depot
-                    .unpack("a", &next, &image(acts[act]), [layer(&archive(acts[act]))])
+                    .unpack("a", &next, &image(name), [layer(&archive(name))])
                     .await
                     .unwrap();
                 depot.switch("a", 900, &next).await.map(drop)

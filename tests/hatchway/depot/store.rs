@@ -147,7 +147,7 @@ async fn verify_finds_every_kind_of_damage() {
         ),
         (
             |dir| {
-                std::fs::set_permissions(dir.join("module.yaml"), PermissionsExt::from_mode(0o600)).unwrap()
+                std::fs::set_permissions(dir.join("module.yaml"), PermissionsExt::from_mode(0o600)).unwrap();
             },
             r#""module.yaml" has another mode"#,
         ),
@@ -425,27 +425,26 @@ async fn nothing_has_a_name_before_it_is_durable() {
     put(&depot, &release("1.0.0"), "one").await;
     depot.switch("a", 900, &release("1.0.0")).await.unwrap();
     depot.switch("a", 5, &release("1.0.0")).await.unwrap();
-    use Step::*;
     assert_eq!(
         *log.0.lock().unwrap(),
         [
-            Staged,
-            Entry,
-            Entry,
-            Entry,
-            Entry,
-            Written,
-            Durable,
-            Listed,
-            Named,
-            NameDurable, // unpacked
-            LinkMade,
-            Switched,
-            SwitchDurable, // switched
-            LinkMade,
-            Switched,
-            SwitchDurable,
-            OldLinkGone, // another weight
+            Step::Staged,
+            Step::Entry,
+            Step::Entry,
+            Step::Entry,
+            Step::Entry,
+            Step::Written,
+            Step::Durable,
+            Step::Listed,
+            Step::Named,
+            Step::NameDurable, // unpacked
+            Step::LinkMade,
+            Step::Switched,
+            Step::SwitchDurable, // switched
+            Step::LinkMade,
+            Step::Switched,
+            Step::SwitchDurable,
+            Step::OldLinkGone, // another weight
         ]
     );
 }
