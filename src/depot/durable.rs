@@ -61,3 +61,24 @@ pub(super) fn sync_dir(dir: &Dir) -> io::Result<()> {
 pub(super) fn readable(dir: &Dir) -> io::Result<File> {
     dir.open(".")
 }
+
+#[cfg(test)]
+mod tests {
+    use cap_std::ambient_authority;
+
+    use super::*;
+
+    #[test]
+    fn syncs_file_by_file_where_the_whole_cannot_be_had() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("d")).unwrap();
+        std::fs::write(folder.path().join("d/f"), "x").unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("l")).unwrap();
+        let dir = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
+        each(&dir, &["d", "d/f", "l"]).unwrap();
+        each(&dir, &[]).unwrap();
+        settle(&dir, ["d", "d/f", "l"].into_iter()).unwrap();
+        let missing = each(&dir, &["d", "gone"]).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+}

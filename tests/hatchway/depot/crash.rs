@@ -1,6 +1,7 @@
 //! Kill -9 at every step, with a reader looking all the time.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -249,4 +250,27 @@ async fn what_verifies_after_a_crash_is_not_pulled_again() {
     let verdict = depot.verify("a", &key("1.0.0")).await.unwrap();
     assert!(matches!(verdict, Verdict::Verified(found) if found.digest == image("1.0.0").digest));
     assert!(depot.switch("a", 900, &key("1.0.0")).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_tight_umask_changes_no_mode() {
+    let dir = scratch();
+    let status = Command::new("sh")
+        .args(["-c", "umask 077; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["depot::crash::acts_until_it_is_killed", "--exact"])
+        .env(DIR, dir.path())
+        .env(AT, "Swept:1000000")
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    // The list holds the archive's modes, so a folder with others would not verify.
+    check(dir.path(), "umask 077").await;
+    let depot = Depot::open(dir.path(), Limits::default()).unwrap();
+    let file = depot.active("a").unwrap().unwrap().link.join("d0/f0");
+    assert_eq!(
+        std::fs::metadata(file).unwrap().permissions().mode() & 0o7777,
+        0o644
+    );
 }
