@@ -5,6 +5,7 @@ pub mod certificates;
 pub mod cli;
 pub mod cluster;
 pub mod conversion;
+pub mod depot;
 pub mod documents;
 pub mod registry;
 pub mod review;

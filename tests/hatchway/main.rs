@@ -1,10 +1,12 @@
 //! Hatchway as its users meet it: the built program, over real sockets, with real API servers and registries.
 //! The integration suite: one binary, a module per part.
+//! Hatchway's integration tests, one binary.
 
 mod cases;
 mod certificates;
 mod clients;
 mod cluster;
+mod depot;
 mod drain;
 mod examples;
 mod limits;
