@@ -1,6 +1,4 @@
 //! Hatchway as its users meet it: the built program, over real sockets, with real API servers and registries.
-//! The integration suite: one binary, a module per part.
-//! Hatchway's integration tests, one binary.
 
 mod cases;
 mod certificates;
