@@ -7,7 +7,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::paths::LocationSegment;
 use serde_json::Value;
 
-use super::nearest::nearest;
+use crate::values::nearest;
 use super::node::Node;
 use super::path::FieldPath;
 use super::schema::{FORMAT, PATTERN};
