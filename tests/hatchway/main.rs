@@ -13,3 +13,4 @@ mod examples;
 mod limits;
 mod protocol;
 mod reviewer;
+mod validations;
