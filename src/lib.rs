@@ -4,6 +4,8 @@ pub mod api;
 pub mod certificates;
 pub mod cli;
 pub mod documents;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod review;
 pub mod rules;
 pub mod telemetry;
