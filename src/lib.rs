@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod conversion;
 pub mod depot;
 pub mod documents;
+#[doc(hidden)]
 pub mod fuzzing;
 pub mod registry;
 pub mod review;
