@@ -164,7 +164,7 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// The whole review as JSON.
+    /// The whole review as a line of JSON, for people with curl.
     pub fn into_json(self) -> Vec<u8> {
         let review = Review {
             api_version: "admission.k8s.io/v1",
@@ -172,7 +172,9 @@ impl<'a> Response<'a> {
             response: self,
         };
         // Strings, numbers and booleans: nothing here can fail to serialise.
-        serde_json::to_vec(&review).unwrap_or_default()
+        let mut json = serde_json::to_vec(&review).unwrap_or_default();
+        json.push(b'\n');
+        json
     }
 }
 
