@@ -6,6 +6,7 @@
 mod support;
 
 mod certificates;
+mod cli;
 mod clients;
 mod drain;
 mod limits;
