@@ -48,8 +48,11 @@ pub(super) fn whole_numbers(value: &mut Value) {
 
 /// One stream of several documents.
 pub(super) fn join(documents: &[String]) -> String {
-    documents
-        .iter()
-        .map(|document| format!("---\n{}\n", document.trim_end()))
-        .collect()
+    let mut text = String::new();
+    for document in documents {
+        text.push_str("---\n");
+        text.push_str(document.trim_end());
+        text.push('\n');
+    }
+    text
 }
