@@ -40,12 +40,16 @@ pub(super) fn said(kind: Kind, document: &Value) -> Value {
         }
     }
     if let Some(metadata) = said.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.retain(|key, _| METADATA.contains(&key.as_str()));
-        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut)
-            && annotations.remove(LAST_APPLIED).is_some()
-            && annotations.is_empty()
-        {
-            metadata.remove("annotations");
+        metadata.retain(|key, value| METADATA.contains(&key.as_str()) && !value.is_null());
+        for key in ["labels", "annotations"] {
+            let Some(pairs) = metadata.get_mut(key).and_then(Value::as_object_mut) else {
+                continue;
+            };
+            // A null says that there shall be none.
+            pairs.retain(|key, value| key != LAST_APPLIED && !value.is_null());
+            if pairs.is_empty() {
+                metadata.remove(key);
+            }
         }
     }
     Value::Object(said)

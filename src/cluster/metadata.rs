@@ -65,8 +65,6 @@ fn strings<'v>(metadata: &'v Value, key: &str, misfits: &mut Vec<Misfit>) -> Vec
     for (name, value) in value.as_object().into_iter().flatten() {
         match value {
             Value::String(value) => strings.push((name.as_str(), value.as_str())),
-            // A null is what Go reads as an empty string.
-            Value::Null => strings.push((name.as_str(), "")),
             _ => misfits.push(Misfit::new(
                 format!("metadata.{key}[{name}]"),
                 "expected a string: put the value in quotes",

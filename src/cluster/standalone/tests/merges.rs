@@ -42,7 +42,10 @@ fn cases() -> Vec<Case> {
     vec![
         Case {
             name: "what the file says wins, also over others",
-            first: config(json!({"labels": {"a": "1"}}), spec(json!({"enabled": true}))),
+            first: config(
+                json!({"labels": {"a": "1", "n": null}, "annotations": null}),
+                spec(json!({"enabled": true})),
+            ),
             touch: |value| {
                 value["metadata"]["labels"]["a"] = json!("theirs");
                 value["spec"]["enabled"] = json!(false);
