@@ -2,6 +2,7 @@
 
 mod cases;
 mod certificates;
+mod cli;
 mod clients;
 mod cluster;
 mod depot;
