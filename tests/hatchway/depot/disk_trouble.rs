@@ -23,7 +23,7 @@ impl Mounted {
             .output();
         mounted
             .is_ok_and(|output| output.status.success())
-            .then_some(Self { dir })
+            .then(|| Self { dir })
     }
 
     fn path(&self) -> &Path {

@@ -24,7 +24,7 @@ impl Disk {
             .args([file, mount.path()])
             .output();
         done.is_ok_and(|output| output.status.success())
-            .then_some(Self { mount })
+            .then(|| Self { mount })
     }
 
     fn depot(&self) -> PathBuf {
