@@ -41,7 +41,8 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.dir.path()).status();
+        // Lazily: a process that another test is just starting may hold what this one had open for a moment.
+        let _ = Command::new("umount").arg("--lazy").arg(self.dir.path()).status();
     }
 }
 
