@@ -31,11 +31,16 @@ impl Mounted {
     }
 
     fn remount(&self, options: &str) {
-        let status = Command::new("mount")
-            .args(["-o", &format!("remount,{options}")])
-            .arg(self.path())
-            .status();
-        assert!(status.unwrap().success());
+        // Busy while a process that another test is just starting has a copy of a handle.
+        let tries = (0..100).any(|_| {
+            let options = format!("remount,{options}");
+            let status = Command::new("mount")
+                .args(["-o", &options])
+                .arg(self.path())
+                .status();
+            status.unwrap().success()
+        });
+        assert!(tries, "cannot remount");
     }
 }
 
