@@ -7,6 +7,13 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // The child that converts settings limits itself before anything else is set up.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|name| name == hatchway::conversion::SUBCOMMAND)
+    {
+        return hatchway::conversion::child::run();
+    }
     hatchway::certificates::install_provider();
     hatchway::cli::run()
 }

@@ -2,21 +2,23 @@
 
 mod announce;
 mod credentials;
+mod judging;
 mod shutdown;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use axum::Router;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
+use credentials::own_namespace;
+
 use crate::certificates::probe::{Caller, Probe};
 use crate::telemetry::{Metrics, Readiness, ops};
-use crate::webhook::{self, Drain, Limits, Reviewer, Server};
+use crate::webhook::{self, Drain, Limits, Server};
+use judging::{Judge, WorldArgs};
 
 /// Serve admission reviews and conversions over HTTPS, and /livez, /readyz and /metrics over plain HTTP
 #[derive(Debug, clap::Args)]
@@ -27,6 +29,9 @@ use crate::webhook::{self, Drain, Limits, Reviewer, Server};
 pub(super) struct Args {
     #[command(flatten)]
     world: WorldArgs,
+    /// Namespace of Hatchway itself [default: the pod's, else d8-system]
+    #[arg(long, env = "HATCHWAY_NAMESPACE", value_name = "NS")]
+    namespace: Option<String>,
     #[command(flatten)]
     certificates: credentials::CertificateArgs,
     /// Where admission and conversion listen; port 0 picks a free one
@@ -49,66 +54,41 @@ pub(super) struct Args {
     limits: Limits,
 }
 
-/// What reviews are judged against, and who is trusted.
-#[derive(Clone, Debug, clap::Args)]
-pub(super) struct WorldArgs {
-    /// No cluster: the YAML and JSON files in DIR are the cluster's objects
-    #[arg(long, env = "HATCHWAY_STANDALONE", value_name = "DIR")]
-    standalone: Option<PathBuf>,
-    /// Namespace of Hatchway itself [default: the pod's, else d8-system]
-    #[arg(long, env = "HATCHWAY_NAMESPACE", value_name = "NS")]
-    namespace: Option<String>,
-    /// A user whose changes of metadata and status are not judged; may be repeated
-    #[arg(
-        long,
-        env = "HATCHWAY_TRUSTED_USER",
-        value_name = "NAME",
-        value_delimiter = ','
-    )]
-    trusted_user: Vec<String>,
-}
-
 /// Serves until told to end.
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the asynchronous runtime")?;
-    let readiness = Readiness::default();
-    let code = runtime.block_on(async {
-        let (reviewer, routes) = reviewer(&args.world, &readiness)?;
-        serve(args, reviewer, routes, readiness).await
-    });
+    let code = runtime.block_on(serve(args));
     // Connections that outlived the shutdown's patience end here.
     runtime.shutdown_background();
     code
 }
 
-async fn serve(
-    args: Args,
-    reviewer: impl Reviewer,
-    routes: Router,
-    readiness: Readiness,
-) -> anyhow::Result<ExitCode> {
+async fn serve(args: Args) -> anyhow::Result<ExitCode> {
     let Args {
         world,
+        namespace,
         certificates,
         https_addr,
         ops_addr,
         limits,
     } = args;
-    let WorldArgs {
-        standalone,
-        namespace,
-        trusted_user: _,
-    } = world;
-    let standalone = standalone.is_some();
+    let namespace = namespace.unwrap_or_else(own_namespace);
+    let standalone = world.standalone.is_some();
 
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     // Before anything listens: a certificate that cannot be served is an error at start, not of the first caller.
-    let credentials = credentials::load(certificates, namespace, standalone, &metrics)?;
+    let credentials = credentials::load(certificates, &namespace, standalone, &metrics)?;
     let tls = Arc::clone(&credentials.tls);
+    let readiness = Readiness::default();
+    let Judge {
+        reviewer,
+        routes,
+        stop,
+    } = judging::judge(world, &namespace, &readiness, &mut registry).await?;
 
     let https = listen(https_addr, "--https-addr").await?;
     let ops = listen(ops_addr, "--ops-addr").await?;
@@ -150,42 +130,13 @@ async fn serve(
         announce::print_curl_lines(&bound, ca_file.as_deref());
     }
     tracing::info!(https = %bound.https, ops = %bound.ops, "serving");
-    shutdown::run(&mut signals, server, &drain, &serving, patience).await
+    let code = shutdown::run(&mut signals, server, &drain, &serving, patience).await;
+    stop.cancel();
+    code
 }
 
 async fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     webhook::bind(address)
         .await
         .with_context(|| format!("cannot listen on {flag} {address}"))
-}
-
-/// What judges the reviews, and the routes that it adds to the ops port.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "a world that is read from somewhere can be missing"
-)]
-fn reviewer(_: &WorldArgs, _: &Readiness) -> anyhow::Result<(impl Reviewer, Router)> {
-    Ok((temporary::NoReview, Router::new()))
-}
-
-mod temporary {
-    use bytes::Bytes;
-    use http::StatusCode;
-
-    use crate::webhook::{Answer, Deadline, Path, Reviewer};
-
-    /// Takes nothing for a review.
-    pub(super) struct NoReview;
-
-    impl Reviewer for NoReview {
-        async fn answer(&self, _: Path, _: Bytes, _: Deadline) -> Answer {
-            Answer {
-                status: StatusCode::BAD_REQUEST,
-                body: Bytes::from_static(b"{\"error\":\"the body is no review; send an AdmissionReview of admission.k8s.io/v1\"}\n"),
-                kind: "none",
-                operation: "none",
-                verdict: "protocol-error",
-            }
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! The AdmissionReview as it goes out: verdict, causes, warnings, audit annotations and patch.
 
 use crate::api::GROUP;
+use crate::rules::entries::FailurePolicy;
 use crate::rules::{Decision, Finding, Verdict};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -104,6 +105,46 @@ impl<'a> Response<'a> {
         }
     }
 
+    /// No verdict in time: refused where silence would be a refusal, allowed with a warning where it would not
+    /// (AD-6).
+    pub fn timed_out(uid: &'a str, kind: &'a str, name: &'a str, policy: FailurePolicy) -> Self {
+        const MESSAGE: &str =
+            "no verdict in time: spec.settings could not be converted before the caller's timeout, try again";
+        let is_refused = policy == FailurePolicy::Fail;
+        let status = is_refused.then(|| Status {
+            status: "Failure",
+            code: 504,
+            reason: "Timeout",
+            message: MESSAGE.to_owned(),
+            details: Details {
+                group: GROUP,
+                kind,
+                name,
+                causes: Vec::new(),
+            },
+        });
+        let decision = if is_refused {
+            Decision::Refused
+        } else {
+            Decision::Allowed
+        };
+        Self {
+            uid,
+            allowed: !is_refused,
+            status,
+            audit_annotations: Some(AuditAnnotations {
+                decision: decision.name(),
+                rules: "AD-6".to_owned(),
+            }),
+            warnings: if is_refused {
+                Vec::new()
+            } else {
+                vec![MESSAGE.to_owned()]
+            },
+            ..Self::default()
+        }
+    }
+
     /// Defaults to be filled in; without any, an answer without a patch.
     pub fn patched(uid: &'a str, patch: &[PatchOperation]) -> Self {
         let text = (!patch.is_empty()).then(|| serde_json::to_vec(patch).unwrap_or_default());
@@ -124,7 +165,7 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// The whole review as JSON.
+    /// The whole review as a line of JSON, for people with curl.
     pub fn into_json(self) -> Vec<u8> {
         let review = Review {
             api_version: "admission.k8s.io/v1",
@@ -132,7 +173,9 @@ impl<'a> Response<'a> {
             response: self,
         };
         // Strings, numbers and booleans: nothing here can fail to serialise.
-        serde_json::to_vec(&review).unwrap_or_default()
+        let mut json = serde_json::to_vec(&review).unwrap_or_default();
+        json.push(b'\n');
+        json
     }
 }
 

@@ -6,7 +6,9 @@ mod conversion;
 mod envelope;
 pub mod json;
 mod reviewer;
+mod settle;
 mod trusted;
 
 pub use reviewer::{Reviews, Told};
+pub use settle::{Settled, Settler, settle};
 pub use trusted::Trusted;

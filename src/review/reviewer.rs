@@ -2,9 +2,10 @@
 
 use super::answer::Response;
 use super::envelope::{self, Ask, Judge, ReadReviewError, Request};
-use super::{Trusted, conversion};
+use super::{Settled, Trusted, conversion, settle};
 use crate::api::Kind;
-use crate::rules::{self, CauseReason, Decision, Finding, User, Verdict};
+use crate::conversion::Converter;
+use crate::rules::{self, CauseReason, Decision, Finding, Skipped, User, Verdict, entries};
 use crate::webhook::{Answer, Deadline, Path, Reviewer};
 use crate::world::Shared;
 use bytes::Bytes;
@@ -20,27 +21,37 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub trait Told: Send + Sync + 'static {
     /// The v1alpha1 annotation of an object could not be read and was ignored (CV-1).
     fn unreadable_annotation(&self, object: &str);
+    /// A part of a module's settings definition could not be used, or not in time (MC-7, MC-8).
+    fn skipped(&self, module: &str, skipped: Skipped);
 }
 
 /// Judges reviews against a world.
-#[derive(Debug)]
 pub struct Reviews<T> {
     world: Arc<Shared>,
     trusted: Trusted,
+    converter: Converter,
     told: T,
 }
 
 impl<T: Told> Reviews<T> {
     /// Reviews against `world`.
-    pub fn new(world: Arc<Shared>, trusted: Trusted, told: T) -> Self {
-        Self { world, trusted, told }
+    pub fn new(world: Arc<Shared>, trusted: Trusted, converter: Converter, told: T) -> Self {
+        Self {
+            world,
+            trusted,
+            converter,
+            told,
+        }
     }
 
-    /// Answers a review as the world is now, without waiting for anything.
-    pub fn answer_at_once(&self, path: Path, body: &[u8]) -> Answer {
+    /// Answers a review as the world is now, without waiting for it to change.
+    pub async fn answer_at_once(&self, path: Path, body: &[u8], deadline: Deadline) -> Answer {
         match path {
             Path::Validate => match read(body) {
-                Ok(Asked::Judge(labels, uid, judge)) => labels.judged(&uid, &judge, &self.judge(&judge)),
+                Ok(Asked::Judge(labels, uid, judge)) => {
+                    let verdict = self.judge(&judge);
+                    self.settle(labels, &uid, &judge, verdict, deadline).await
+                }
                 Ok(Asked::Answered(answer)) | Err(answer) => answer,
             },
             Path::Mutate => mutate(body),
@@ -98,7 +109,30 @@ impl<T: Told> Reviews<T> {
                 }
             }
         }
-        labels.judged(&uid, &judge, &verdict)
+        self.settle(labels, &uid, &judge, verdict, deadline).await
+    }
+
+    /// Judges the settings, where the verdict leaves that open, and answers.
+    async fn settle(
+        &self,
+        labels: Labels,
+        uid: &str,
+        judge: &Judge<'_>,
+        verdict: Verdict,
+        deadline: Deadline,
+    ) -> Answer {
+        let Settled {
+            verdict,
+            skipped,
+            timed_out,
+        } = settle(verdict, &self.converter, deadline.instant()).await;
+        if let Some((module, skipped)) = skipped {
+            self.told.skipped(&module, skipped);
+        }
+        if timed_out {
+            return labels.timed_out(uid, judge);
+        }
+        labels.judged(uid, judge, &verdict)
     }
 
     fn convert(&self, body: &[u8]) -> Answer {
@@ -124,7 +158,8 @@ impl<T: Told> Reviewer for Reviews<T> {
     async fn answer(&self, path: Path, body: Bytes, deadline: Deadline) -> Answer {
         match path {
             Path::Validate => self.validate(&body, deadline).await,
-            Path::Mutate | Path::Convert => self.answer_at_once(path, &body),
+            Path::Mutate => mutate(&body),
+            Path::Convert => self.convert(&body),
         }
     }
 }
@@ -208,6 +243,15 @@ impl Labels {
         self.answer(verdict.decision.name(), response.into_json())
     }
 
+    /// AD-6: an explicit answer instead of silence. Where the API server would go on without us, so do we: an
+    /// explicit refusal would block there.
+    fn timed_out(self, uid: &str, judge: &Judge<'_>) -> Answer {
+        let subject = &judge.subject;
+        let policy = entries::failure_policy(subject.kind, subject.operation);
+        let response = Response::timed_out(uid, subject.kind.name(), &subject.name, policy);
+        self.answer("timeout", response.into_json())
+    }
+
     fn answer(self, verdict: &'static str, json: Vec<u8>) -> Answer {
         Answer {
             status: StatusCode::OK,
@@ -224,7 +268,7 @@ impl Labels {
 
     /// AD-1: an HTTP error with one line of JSON.
     fn malformed(self, message: &str) -> Answer {
-        let line = serde_json::json!({"error": message}).to_string();
+        let line = format!("{}\n", serde_json::json!({"error": message}));
         Answer {
             status: StatusCode::BAD_REQUEST,
             body: line.into(),

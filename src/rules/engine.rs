@@ -2,6 +2,7 @@
 
 use super::case::lookup;
 use super::finding::Findings;
+use super::settings::SettingsQuestion;
 use super::{Case, Finding, Operation, Reference, Subject, User};
 use super::{
     annotations, module, module_config, module_pull_override, module_release, module_source,
@@ -39,7 +40,7 @@ pub(super) const WRITES: &[Operation] = &[Operation::Create, Operation::Update];
 pub(super) const ALWAYS: &[Operation] = &[Operation::Create, Operation::Update, Operation::Delete];
 
 /// What becomes of an operation.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {
     /// Allowed, refused, or not judged.
     pub decision: Decision,
@@ -49,6 +50,8 @@ pub struct Verdict {
     pub warnings: Vec<Finding>,
     /// Objects whose absence led to a refusal (AD-5).
     pub missing: Vec<Reference>,
+    /// Settings that are still to be judged: the verdict is not final before that is done.
+    pub question: Option<SettingsQuestion>,
 }
 
 /// What becomes of an operation, in one word (AD-7).
@@ -109,6 +112,7 @@ pub fn validate(subject: &Subject, user: User<'_>, world: &World, now: Timestamp
         findings.refusals.append(&mut said.refusals);
         findings.warnings.append(&mut said.warnings);
         findings.missing.append(&mut said.missing);
+        findings.question = findings.question.or(said.question);
         findings.wrong.append(&mut said.wrong);
     }
     if subject.body_changed && subject.new.is_some() {
@@ -119,6 +123,7 @@ pub fn validate(subject: &Subject, user: User<'_>, world: &World, now: Timestamp
         mut warnings,
         was_wrong,
         missing,
+        question,
         wrong: _,
     } = findings;
     warnings.splice(0..0, was_wrong);
@@ -132,6 +137,7 @@ pub fn validate(subject: &Subject, user: User<'_>, world: &World, now: Timestamp
         refusals,
         warnings,
         missing,
+        question,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a rule says: refusals and warnings, as data.
 
+use super::settings::SettingsQuestion;
 use crate::api::Kind;
 
 /// One thing that a rule says about an object.
@@ -65,6 +66,7 @@ pub(super) struct Findings {
     /// What would be refused if it were new: the most important warnings.
     pub(super) was_wrong: Vec<Finding>,
     pub(super) missing: Vec<Reference>,
+    pub(super) question: Option<SettingsQuestion>,
     /// Fields that a rule found wrong, refused or not: the schema does not tell them again (AD-4).
     pub(super) wrong: Vec<String>,
 }

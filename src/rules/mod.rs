@@ -17,9 +17,11 @@ mod module_update_policy;
 pub mod mutate;
 mod parts;
 pub mod schema;
+mod settings;
 mod windows;
 
 pub use case::{Case, User};
 pub use engine::{Decision, Verdict, validate};
 pub use finding::{CauseReason, Finding, Reference};
 pub use parts::{Body, Operation, Parts, Subject, is_ours};
+pub use settings::{FailedConversion, SettingsQuestion, Skipped, Written};

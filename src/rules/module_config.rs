@@ -2,7 +2,7 @@
 
 use super::engine::{ALWAYS, CREATE, DELETE, Reads, Rule, WRITES};
 use super::finding::{Findings, or_nearest};
-use super::{Case, CauseReason, schema, windows};
+use super::{Case, CauseReason, schema, settings, windows};
 use crate::api::names::{self, annotation};
 use crate::api::{Kind, Module, ModulePullOverride, ModuleSource, ModuleUpdatePolicy, words};
 use crate::values::{ModuleName, Requirement, Version};
@@ -32,6 +32,15 @@ pub(super) const RULES: &[Rule] = &[
         on: WRITES,
         reads: &[Reads::Body(&["settings"]), Reads::Body(&["version"])],
         judge: version_beside_settings,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[
+            Reads::Body(ENABLED),
+            Reads::Body(&["settings"]),
+            Reads::Body(&["version"]),
+        ],
+        judge: settings::judge,
     },
     Rule {
         on: WRITES,

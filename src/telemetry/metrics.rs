@@ -90,6 +90,18 @@ table! {
     /// Whether a reload is wrong now.
     CERTIFICATE_BROKEN = "hatchway_certificate_broken", Gauge, ["certificate"],
         "1 while the certificate files on disk cannot be used and older ones are served";
+    /// Settings that were not judged to the end.
+    SETTINGS_SKIPPED = "hatchway_settings_skipped_total", Counter, ["reason"],
+        "Parts of a module's settings definition that could not be judged by, or not in time";
+    /// Conversions of settings.
+    SETTINGS_CONVERSIONS = "hatchway_settings_conversions_total", Counter, ["reason"],
+        "Conversions of settings between versions, by what came of them";
+    /// Defects of settings definitions.
+    SETTINGS_DEFINITION_PROBLEMS = "hatchway_settings_definition_problems_total", Counter, ["reason"],
+        "Defects that were found in settings definitions when they were loaded";
+    /// Annotations that were ignored.
+    IGNORED_ANNOTATIONS = "hatchway_conversion_ignored_annotations_total", Counter, [],
+        "Objects whose annotation with v1alpha1's fields could not be read in a conversion";
     /// The build.
     BUILD_INFO = "hatchway_build_info", Info, ["version"],
         "The version of the running binary";
@@ -269,6 +281,14 @@ mod tests {
     fn every_metric_served_stands_in_the_table_and_the_other_way_round() {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
+        let judging = crate::telemetry::judging::Judging::register(&mut registry);
+        for family in [
+            &judging.settings_skipped,
+            &judging.settings_conversions,
+            &judging.definition_problems,
+        ] {
+            family.get_or_create(&Reason { reason: "any" }).inc();
+        }
         // A family without series is not encoded: touch each of them.
         metrics
             .review_requests

@@ -69,8 +69,8 @@ impl Activity {
     /// Judges the connection; `stopping` says since when the server takes nothing new.
     pub(super) fn step(&self, now: Instant, limits: &Limits, stopping: Option<Instant>) -> Step {
         let state = self.state();
-        // A head can begin right after this look, so the next one is never later than a head may take.
-        let soon = now + limits.header_timeout;
+        // A head or a rest can begin right after this look, so the next one is never later than either may take.
+        let soon = now + limits.header_timeout.min(limits.idle_timeout);
         let (ends, reason) = if state.busy > 0 {
             // Bodies have a timeout and reviews a deadline of their own.
             return Step::LookAgain(soon);

@@ -50,34 +50,14 @@ where
         limit: limits.max_body,
         share,
     };
-    for _ in 0..EARLY_POLLS {
-        if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(reader.poll(cx))).await {
-            return result;
-        }
-        yield_once().await;
+    // A body that came with its head is here already: no timer, and no look at the clock.
+    if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(reader.poll(cx))).await {
+        return result;
     }
     match tokio::time::timeout(limits.body_timeout, poll_fn(|cx| reader.poll(cx))).await {
         Ok(result) => result,
         Err(_) => Err(ReadBody::TooSlow),
     }
-}
-
-/// How often a body is asked for before a timer is made: hyper reads a body that came with its head only after it was
-/// asked for it once, so the second time finds it.
-const EARLY_POLLS: usize = 2;
-
-/// Lets the connection do its part.
-async fn yield_once() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if yielded {
-            return Poll::Ready(());
-        }
-        yielded = true;
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 struct Reader<'a, 'g, B> {

@@ -71,7 +71,9 @@ where
 {
     let mut connection = pin!(connection);
     let mut stopping: Option<Instant> = None;
-    let mut look = pin!(tokio::time::sleep(shared.limits.header_timeout));
+    let mut look = pin!(tokio::time::sleep(
+        shared.limits.header_timeout.min(shared.limits.idle_timeout)
+    ));
     loop {
         tokio::select! {
             biased;

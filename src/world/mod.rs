@@ -3,14 +3,16 @@
 
 mod index;
 mod object;
+mod settings_definition;
 mod shared;
 
-pub use object::Object;
+pub use object::{Object, ReadObjectError};
+pub use settings_definition::SettingsDefinition;
 pub use shared::{Reading, Shared};
 
 use crate::api::{
     ConditionStatus, ConditionType, Kind, Module, ModuleConfig, ModulePullOverride, ModuleRelease,
-    ModuleSettingsDefinition, ModuleSource, ModuleUpdatePolicy, Resource, names,
+    ModuleSource, ModuleUpdatePolicy, Resource, names,
 };
 use crate::values::nearest;
 use index::{By, Index};
@@ -25,7 +27,7 @@ const NAMES_COMPARED: usize = 1_000;
 pub struct World {
     sources: Table<ModuleSource>,
     policies: Table<ModuleUpdatePolicy>,
-    definitions: Table<ModuleSettingsDefinition>,
+    definitions: Table<SettingsDefinition>,
     modules: Table<Module>,
     configs: Table<ModuleConfig>,
     overrides: Table<ModulePullOverride>,
@@ -60,6 +62,11 @@ impl World {
         self.object(kind, name).is_some()
     }
 
+    /// What is known of a module's settings.
+    pub fn definition(&self, module: &str) -> Option<&Arc<SettingsDefinition>> {
+        self.definitions.get(module)
+    }
+
     /// The objects of a kind, by name.
     pub fn all<K: Stored>(&self) -> impl Iterator<Item = &Arc<K>> {
         K::table(self).values()
@@ -90,7 +97,12 @@ impl World {
         match kind {
             Kind::ModuleSource => list(&self.sources),
             Kind::ModuleUpdatePolicy => list(&self.policies),
-            Kind::ModuleSettingsDefinition => list(&self.definitions),
+            Kind::ModuleSettingsDefinition => self
+                .definitions
+                .values()
+                .cloned()
+                .map(Object::ModuleSettingsDefinition)
+                .collect(),
             Kind::Module => list(&self.modules),
             Kind::ModuleConfig => list(&self.configs),
             Kind::ModulePullOverride => list(&self.overrides),
@@ -227,7 +239,6 @@ macro_rules! stored {
 stored! {
     ModuleSource: sources,
     ModuleUpdatePolicy: policies,
-    ModuleSettingsDefinition: definitions,
     Module: modules,
     ModuleConfig: configs,
     ModulePullOverride: overrides,

@@ -1,5 +1,6 @@
 //! An object of any of our kinds.
 
+use super::SettingsDefinition;
 use crate::api::{
     Kind, Module, ModuleConfig, ModulePullOverride, ModuleRelease, ModuleSettingsDefinition, ModuleSource,
     ModuleUpdatePolicy, Resource,
@@ -16,7 +17,7 @@ pub enum Object {
     /// An update policy.
     ModuleUpdatePolicy(Arc<ModuleUpdatePolicy>),
     /// What a module says of its settings.
-    ModuleSettingsDefinition(Arc<ModuleSettingsDefinition>),
+    ModuleSettingsDefinition(Arc<SettingsDefinition>),
     /// A module.
     Module(Arc<Module>),
     /// A module's configuration.
@@ -63,20 +64,24 @@ impl Object {
     /// # Errors
     /// [`ReadObjectError`] where the kind is none of ours or the shape does not fit.
     pub fn from_value(value: Value) -> Result<Self, ReadObjectError> {
+        fn shape<K: Resource>(value: Value) -> Result<K, ReadObjectError> {
+            serde_json::from_value(value).map_err(|source| ReadObjectError::Shape {
+                kind: K::KIND,
+                source,
+            })
+        }
         fn read<K: Resource>(value: Value) -> Result<Arc<K>, ReadObjectError> {
-            serde_json::from_value(value)
-                .map(Arc::new)
-                .map_err(|source| ReadObjectError::Shape {
-                    kind: K::KIND,
-                    source,
-                })
+            shape(value).map(Arc::new)
         }
         let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
         let kind = Kind::from_name(kind).ok_or_else(|| ReadObjectError::UnknownKind(kind.to_owned()))?;
         Ok(match kind {
             Kind::ModuleSource => Self::ModuleSource(read(value)?),
             Kind::ModuleUpdatePolicy => Self::ModuleUpdatePolicy(read(value)?),
-            Kind::ModuleSettingsDefinition => Self::ModuleSettingsDefinition(read(value)?),
+            Kind::ModuleSettingsDefinition => {
+                let object: ModuleSettingsDefinition = shape(value)?;
+                Self::ModuleSettingsDefinition(Arc::new(SettingsDefinition::new(object)))
+            }
             Kind::Module => Self::Module(read(value)?),
             Kind::ModuleConfig => Self::ModuleConfig(read(value)?),
             Kind::ModulePullOverride => Self::ModulePullOverride(read(value)?),
@@ -92,10 +97,15 @@ impl Object {
 
     /// Its kind.
     pub fn kind(&self) -> Kind {
-        fn kind<K: Resource>(_: &Arc<K>) -> Kind {
-            K::KIND
+        match self {
+            Self::ModuleSource(_) => Kind::ModuleSource,
+            Self::ModuleUpdatePolicy(_) => Kind::ModuleUpdatePolicy,
+            Self::ModuleSettingsDefinition(_) => Kind::ModuleSettingsDefinition,
+            Self::Module(_) => Kind::Module,
+            Self::ModuleConfig(_) => Kind::ModuleConfig,
+            Self::ModulePullOverride(_) => Kind::ModulePullOverride,
+            Self::ModuleRelease(_) => Kind::ModuleRelease,
         }
-        each!(self, object => kind(object))
     }
 
     /// Its name.

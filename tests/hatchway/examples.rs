@@ -2,18 +2,17 @@
 //! `expected.yaml`, which tests through curl and the command line read too.
 
 use super::cases::{answer, print};
+use crate::support::reviewer::Reviewer;
 use hatchway::documents;
-use hatchway::review::{Reviews, Trusted};
 use hatchway::rules::{User, admit};
 use hatchway::webhook;
-use hatchway::world::{Object, Shared, World};
+use hatchway::world::{Object, World};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,11 +61,7 @@ fn world() -> World {
 
 #[test]
 fn every_example_review_gets_its_documented_verdict() {
-    let reviews = Reviews::new(
-        Arc::new(Shared::new(world())),
-        Trusted::new("d8-system", []),
-        answer::Quiet,
-    );
+    let reviewer = Reviewer::new(world());
     let mut examples = examples();
     let update = std::env::var_os("UPDATE_CASES").is_some();
     for example in &mut examples {
@@ -75,7 +70,7 @@ fn every_example_review_gets_its_documented_verdict() {
             .find(|path| path.label() == example.path)
             .unwrap();
         let body = std::fs::read(folder().join("reviews").join(&example.file)).unwrap();
-        let found = answer::decoded(&reviews.answer_at_once(path, &body));
+        let found = answer::decoded(&reviewer.answer(path, &body));
         if update {
             example.verdict = found;
         } else {

@@ -1,18 +1,19 @@
-//! Everything that is tested from outside: over real sockets, mostly against the built binary.
-
-// The lints that keep the server alive do not bind tests; clippy knows tests by their attribute, not their helpers.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
-
-mod support;
+//! Hatchway as its users meet it: the built program, over real sockets, with real API servers and registries.
 
 mod cases;
 mod certificates;
+mod cli;
 mod clients;
+mod cluster;
+mod depot;
 mod drain;
 mod examples;
 mod fuzz;
 mod limits;
 mod properties;
 mod protocol;
+mod registries;
+mod registry;
 mod reviewer;
+mod support;
 mod validations;

@@ -1,18 +1,17 @@
 //! What holds for every review, whatever it holds.
 
 use super::cases::answer;
+use crate::support::reviewer::Reviewer;
 use hatchway::api::Kind;
-use hatchway::review::{Reviews, Trusted};
 use hatchway::rules::convert::convert;
 use hatchway::webhook::Path;
-use hatchway::world::Shared;
+use hatchway::world::World;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 fn answer(path: Path, body: &[u8]) -> Value {
-    let reviews = Reviews::new(Arc::new(Shared::default()), Trusted::default(), answer::Quiet);
-    answer::decoded(&reviews.answer_at_once(path, body))
+    let reviewer = Reviewer::new(World::new());
+    answer::decoded(&reviewer.answer(path, body))
 }
 
 fn review(operation: &str, object: &Value, old: Option<&Value>) -> Vec<u8> {

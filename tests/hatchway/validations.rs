@@ -2,14 +2,13 @@
 //! two is asked: the CEL of each is evaluated over a table of values, and so is the rule.
 
 use super::cases::answer;
+use crate::support::reviewer::Reviewer;
 use hatchway::api::{Kind, crds};
-use hatchway::review::{Reviews, Trusted};
 use hatchway::webhook::Path;
-use hatchway::world::Shared;
+use hatchway::world::World;
 use kube_cel::Validator;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// What is said of one field: the messages, in order.
 type Said = BTreeSet<String>;
@@ -65,7 +64,7 @@ fn without_dyn(schema: &mut Value) {
 }
 
 fn by_rules(kind: Kind, version: &str, object: &Value, field: &str) -> Said {
-    let reviews = Reviews::new(Arc::new(Shared::default()), Trusted::default(), answer::Quiet);
+    let reviewer = Reviewer::new(World::new());
     let review = json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
@@ -73,7 +72,7 @@ fn by_rules(kind: Kind, version: &str, object: &Value, field: &str) -> Said {
             "kind": {"group": "deckhouse.io", "version": version, "kind": kind.name()},
         },
     });
-    let answer = reviews.answer_at_once(Path::Validate, review.to_string().as_bytes());
+    let answer = reviewer.answer(Path::Validate, review.to_string().as_bytes());
     let verdict = answer::decoded(&answer);
     let causes = verdict["status"]["details"]["causes"]
         .as_array()

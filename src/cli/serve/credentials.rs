@@ -72,7 +72,7 @@ impl Credentials {
 /// Reads or makes the certificate. What cannot be served is an error that says why.
 pub(super) fn load(
     args: CertificateArgs,
-    namespace: Option<String>,
+    namespace: &str,
     standalone: bool,
     metrics: &Metrics,
 ) -> anyhow::Result<Credentials> {
@@ -122,7 +122,7 @@ pub(super) fn load(
 fn names(
     service: &str,
     url: Option<&http::Uri>,
-    namespace: Option<String>,
+    namespace: &str,
     standalone: bool,
 ) -> anyhow::Result<Vec<String>> {
     let mut names = if let Some(url) = url {
@@ -131,7 +131,6 @@ fn names(
         };
         vec![host.trim_matches(['[', ']']).to_owned()]
     } else {
-        let namespace = namespace.unwrap_or_else(own_namespace);
         // The second is the Service for conversions, which also reaches replicas that are not ready.
         vec![
             format!("{service}.{namespace}.svc"),
@@ -144,7 +143,8 @@ fn names(
     Ok(names)
 }
 
-fn own_namespace() -> String {
+/// The pod's namespace, or the one that Hatchway is installed in by default.
+pub(super) fn own_namespace() -> String {
     std::fs::read_to_string(POD_NAMESPACE)
         .ok()
         .map(|name| name.trim().to_owned())
@@ -175,24 +175,24 @@ mod tests {
 
     #[test]
     fn the_certificate_is_for_the_services_or_the_host_of_the_url() {
-        let named = names("hatchway", None, Some("d8-system".into()), false).unwrap();
+        let named = names("hatchway", None, "d8-system", false).unwrap();
         assert_eq!(
             named,
             ["hatchway.d8-system.svc", "hatchway-convert.d8-system.svc"]
         );
         let url = "https://hatchway.example.com:9443/x".parse().unwrap();
         assert_eq!(
-            names("hatchway", Some(&url), None, false).unwrap(),
+            names("hatchway", Some(&url), "", false).unwrap(),
             ["hatchway.example.com"]
         );
         let url = "https://[::1]:9443".parse().unwrap();
         assert_eq!(
-            names("hatchway", Some(&url), None, true).unwrap(),
+            names("hatchway", Some(&url), "", true).unwrap(),
             ["::1", "localhost", "127.0.0.1", "::1"]
         );
         let url = "http://hatchway.example.com".parse().unwrap();
         assert!(
-            names("hatchway", Some(&url), None, false)
+            names("hatchway", Some(&url), "", false)
                 .unwrap_err()
                 .to_string()
                 .contains("https://")

@@ -2,16 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hatchway::review::Told;
 use hatchway::webhook::Answer;
 use serde_json::{Value, json};
-
-/// Hears nothing.
-pub(crate) struct Quiet;
-
-impl Told for Quiet {
-    fn unreadable_annotation(&self, _: &str) {}
-}
 
 /// The response without its uid and with the patch as JSON, or the HTTP error.
 pub(crate) fn decoded(answer: &Answer) -> Value {

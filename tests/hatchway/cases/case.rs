@@ -1,17 +1,16 @@
 //! One case, and how it is asked.
 
 use hatchway::api::Kind;
-use hatchway::review::{Reviews, Trusted};
 use hatchway::rules::convert;
 use hatchway::webhook::Path;
-use hatchway::world::{Object, Shared, World};
+use hatchway::world::{Object, World};
 use regex::{Captures, Regex};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 use std::sync::LazyLock;
 
 use super::{answer, pem};
+use crate::support::reviewer::Reviewer;
 
 const UID: &str = "705ab4f5-6393-11e8-b7cc-42010a800002";
 /// Hatchway's own account; a case writes `user: trusted`.
@@ -79,18 +78,14 @@ fn person() -> String {
 impl Case {
     /// The answer: the response, decoded and without its uid, or the HTTP error.
     pub(super) fn answer(&self) -> Value {
-        let reviews = Reviews::new(
-            Arc::new(Shared::new(self.world())),
-            Trusted::new("d8-system", []),
-            answer::Quiet,
-        );
+        let reviewer = Reviewer::new(self.world());
         let path = match self.review.path.as_str() {
             "validate" => Path::Validate,
             "mutate" => Path::Mutate,
             "convert" => Path::Convert,
             other => panic!("{}: no path {other}", self.name),
         };
-        let answer = reviews.answer_at_once(path, &self.review.body());
+        let answer = reviewer.answer(path, &self.review.body());
         answer::decoded(&answer)
     }
 

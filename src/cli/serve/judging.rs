@@ -1,0 +1,158 @@
+//! What stands behind the admission port: a world, who fills it, and who judges against it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::bail;
+use axum::Router;
+use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster::{self, Standalone, Store};
+use crate::conversion::{Converter, ConverterOptions, Event};
+use crate::review::{Reviews, Settler, Told, Trusted};
+use crate::rules::{Skipped, schema};
+use crate::telemetry::Readiness;
+use crate::telemetry::judging::Judging;
+use crate::telemetry::metrics::Reason;
+use crate::webhook::Reviewer;
+use crate::world::{Shared, World};
+
+/// What reviews are judged against, and who is trusted.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct WorldArgs {
+    /// No cluster: the YAML and JSON files in DIR are the cluster's objects
+    #[arg(long, env = "HATCHWAY_STANDALONE", value_name = "DIR")]
+    pub(super) standalone: Option<PathBuf>,
+    /// A user whose changes of metadata and status are not judged; may be repeated
+    #[arg(
+        long,
+        env = "HATCHWAY_TRUSTED_USER",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    trusted_user: Vec<String>,
+}
+
+/// The reviewer, and the routes that come with its world on the ops port.
+pub(super) struct Judge<R> {
+    pub(super) reviewer: R,
+    pub(super) routes: Router,
+    /// Ends what fills the world.
+    pub(super) stop: CancellationToken,
+}
+
+/// Fills a world from where the flags say, and judges against it.
+pub(super) async fn judge(
+    args: WorldArgs,
+    namespace: &str,
+    readiness: &Readiness,
+    registry: &mut Registry,
+) -> anyhow::Result<Judge<impl Reviewer>> {
+    let WorldArgs {
+        standalone,
+        trusted_user,
+    } = args;
+    let Some(dir) = standalone else {
+        bail!("serve needs --standalone DIR, a folder with the cluster's objects as YAML or JSON files");
+    };
+    if !dir.is_dir() {
+        bail!(
+            "--standalone {} is no folder: name one with the cluster's objects as YAML or JSON files",
+            dir.display()
+        );
+    }
+    // Compiled now, so that the first review does not wait for it.
+    schema::warm_up();
+    let judging = Judging::register(registry);
+    let world = Arc::new(Shared::new(World::new()));
+    let converter = converter(judging.clone());
+    let stop = CancellationToken::new();
+    let store = Arc::new(Store::new(Arc::clone(&world)));
+    let standalone = Standalone::new(
+        dir,
+        store,
+        namespace,
+        Settler::new(converter.clone(), Handle::current()),
+    );
+    let synced = readiness.condition("stores synced", "the files have not been read yet");
+    // Before anybody can ask: the first answer is as good as all others.
+    if let Some(standalone) = standalone.look(&synced).await {
+        tokio::spawn(standalone.run(synced, stop.clone()));
+    }
+    let routes = cluster::router(Arc::clone(&world));
+    let trusted = Trusted::new(namespace, trusted_user);
+    Ok(Judge {
+        reviewer: Reviews::new(world, trusted, converter, Tell(judging)),
+        routes,
+        stop,
+    })
+}
+
+/// Converts settings in child processes and counts what happens.
+fn converter(judging: Judging) -> Converter {
+    Converter::new(ConverterOptions::default(), move |event| {
+        let reason = match event {
+            Event::Kept => "kept",
+            Event::Converted(_) => "converted",
+            Event::Failed => "failed",
+            Event::Marked { digest, limit } => {
+                tracing::warn!(
+                    definition = digest,
+                    limit = limit.as_str(),
+                    "a conversion of settings broke a limit: its definition is refused until it changes"
+                );
+                "limit"
+            }
+            Event::RefusedMarked => "refused",
+            Event::Busy => "busy",
+            Event::ProcessFailed => {
+                tracing::error!("the process that converts settings could not be started or talked to");
+                "process"
+            }
+        };
+        judging
+            .settings_conversions
+            .get_or_create(&Reason { reason })
+            .inc();
+    })
+}
+
+/// Counts and logs what reviews tell.
+struct Tell(Judging);
+
+impl Told for Tell {
+    fn unreadable_annotation(&self, object: &str) {
+        self.0.ignored_annotations.inc();
+        tracing::warn!(
+            object,
+            "the annotation that holds v1alpha1's fields cannot be read and is ignored"
+        );
+    }
+
+    fn skipped(&self, module: &str, skipped: Skipped) {
+        let Skipped { rules, schema } = skipped;
+        if rules > 0 {
+            self.0
+                .settings_skipped
+                .get_or_create(&Reason { reason: "rule" })
+                .inc_by(rules as u64);
+            tracing::warn!(
+                module,
+                rules,
+                "rules of a module's settings ran out of time and were skipped"
+            );
+        }
+        if schema {
+            self.0
+                .settings_skipped
+                .get_or_create(&Reason { reason: "schema" })
+                .inc();
+            tracing::warn!(
+                module,
+                "a module's settings schema cannot be used, its settings were not judged"
+            );
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Verdicts whose settings are still to be judged (MC-6 to MC-8): converted in another process, judged off the world's
+//! lock, and off the async threads where that takes long.
+
+use crate::conversion::{ConversionError, Converter};
+use crate::rules::{CauseReason, FailedConversion, Finding, SettingsQuestion, Skipped, Verdict, Written};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+
+/// A verdict that is final.
+#[derive(Debug)]
+pub struct Settled {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The module and what of its settings could not be judged, where that was so.
+    pub skipped: Option<(String, Skipped)>,
+    /// Whether a conversion was not ready in time, so that nothing can be said of the settings (AD-6).
+    pub timed_out: bool,
+}
+
+/// Answers the verdict's question, if it has one.
+pub async fn settle(mut verdict: Verdict, converter: &Converter, deadline: Instant) -> Settled {
+    let Some(question) = verdict.question.take() else {
+        return Settled {
+            verdict,
+            skipped: None,
+            timed_out: false,
+        };
+    };
+    let new = convert(&question, &question.new, converter, deadline).await;
+    if let Err(ConversionError::Deadline { .. }) = new {
+        let timed_out = verdict.refusals.is_empty();
+        return Settled {
+            verdict,
+            skipped: None,
+            timed_out,
+        };
+    }
+    let old = match &question.old {
+        // Old settings that cannot be brought to the latest version are no old value.
+        Some(old) => convert(&question, old, converter, deadline).await.ok(),
+        None => None,
+    };
+    let module = crate::api::Resource::name(&**question.definition).to_owned();
+    let is_heavy = question.is_heavy();
+    let conclude = move || {
+        let new = new.map_err(|error| {
+            let (from, to) = error.versions();
+            FailedConversion {
+                from,
+                to,
+                cause: error.cause(),
+            }
+        });
+        let skipped = question.conclude(
+            new.as_ref().map(Arc::as_ref),
+            old.as_deref(),
+            deadline,
+            &mut verdict,
+        );
+        (verdict, skipped)
+    };
+    let (verdict, skipped) = if is_heavy {
+        match tokio::task::spawn_blocking(conclude)
+            .await
+            .map_err(tokio::task::JoinError::try_into_panic)
+        {
+            Ok(concluded) => concluded,
+            // Whoever serves the request answers for it as for any other panic.
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The runtime is going down, and nobody waits for the answer.
+            Err(Err(_)) => {
+                return Settled {
+                    verdict: Verdict::default(),
+                    skipped: None,
+                    timed_out: true,
+                };
+            }
+        }
+    } else {
+        conclude()
+    };
+    let skipped = (skipped != Skipped::default()).then_some((module, skipped));
+    Settled {
+        verdict,
+        skipped,
+        timed_out: false,
+    }
+}
+
+async fn convert(
+    question: &SettingsQuestion,
+    written: &Written,
+    converter: &Converter,
+    deadline: Instant,
+) -> Result<Arc<Value>, ConversionError> {
+    let definition = question.definition.compiled();
+    converter
+        .convert(definition, written.version, &written.settings, deadline)
+        .await
+}
+
+/// How long the settings of a file may take: nobody waits for an answer by the clock, as an API server does.
+const FILE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Settles verdicts for callers that are not asynchronous: the files of `serve --standalone`, and `check`.
+#[derive(Clone)]
+pub struct Settler {
+    converter: Converter,
+    runtime: Handle,
+}
+
+impl Settler {
+    /// Converts by `converter` on a runtime of several threads, of which the callers' is none.
+    pub const fn new(converter: Converter, runtime: Handle) -> Self {
+        Self { converter, runtime }
+    }
+
+    /// Answers the verdict's question, if it has one. What is not ready in time is refused: it may be tried again.
+    pub fn settle(&self, verdict: Verdict) -> Verdict {
+        if verdict.question.is_none() {
+            return verdict;
+        }
+        let deadline = Instant::now() + FILE_PATIENCE;
+        let Settled {
+            mut verdict,
+            skipped,
+            timed_out,
+        } = self.runtime.block_on(settle(verdict, &self.converter, deadline));
+        if let Some((module, skipped)) = skipped {
+            tracing::debug!(module, ?skipped, "settings were not judged to the end");
+        }
+        if timed_out {
+            verdict.refuse(vec![Finding {
+                rule: "AD-6",
+                field: "spec.settings".to_owned(),
+                message: "spec.settings could not be converted in time: try again".to_owned(),
+                reason: CauseReason::Invalid,
+                forbidden: false,
+            }]);
+        }
+        verdict
+    }
+}
