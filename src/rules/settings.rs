@@ -4,8 +4,8 @@
 //! while the world is locked. So the rules only ask: a [`SettingsQuestion`] in the verdict holds all that is needed,
 //! whoever called them converts, and [`SettingsQuestion::conclude`] says what comes of it.
 
-use super::engine::{Decision, Verdict};
 use super::finding::Findings;
+use super::verdict::{Decision, Verdict};
 use super::{Case, CauseReason, Finding};
 use crate::api::names;
 use crate::settings::{Judgement, PathFrom, Reason, Source, Violation};
