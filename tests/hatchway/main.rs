@@ -1,5 +1,6 @@
 //! Hatchway as its users meet it: the built program, over real sockets, with real API servers and registries.
 
+mod arrows;
 mod cases;
 mod certificates;
 mod clients;
