@@ -8,6 +8,7 @@
 )]
 
 mod arrival;
+mod arrows;
 mod cases;
 mod certificates;
 mod cli;
