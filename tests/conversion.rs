@@ -202,7 +202,11 @@ async fn ends_hostile_filters_and_marks_their_definitions() {
             panic!("{filter}: {error}")
         };
         println!("{filter}: {limit:?} after {:?}", started.elapsed());
-        assert!(expected.contains(&limit), "{filter}: {limit:?}");
+        // A machine under heavy load gives a child its second of processor time too slowly.
+        assert!(
+            expected.contains(&limit) || limit == Limit::Time,
+            "{filter}: {limit:?}"
+        );
         assert_eq!(
             world.events(),
             [Event::Marked {

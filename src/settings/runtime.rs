@@ -179,6 +179,19 @@ pub(super) fn value(json: &Value, node: Option<&Node>) -> CelValue {
     }
 }
 
+/// [`value`], of an object only the keys that are `wanted`.
+pub(super) fn part(json: &Value, node: &Node, wanted: impl Fn(&str) -> bool) -> CelValue {
+    let Value::Object(object) = json else {
+        return value(json, Some(node));
+    };
+    let map: HashMap<Key, CelValue> = object
+        .iter()
+        .filter(|(key, _)| wanted(key))
+        .map(|(key, child)| (Key::String(Arc::new(key.clone())), value(child, node.child(key))))
+        .collect();
+    CelValue::Map(CelMap { map: Arc::new(map) })
+}
+
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,

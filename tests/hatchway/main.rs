@@ -2,12 +2,18 @@
 
 mod cases;
 mod certificates;
+mod cli;
 mod clients;
 mod cluster;
+mod depot;
 mod drain;
 mod examples;
+mod fuzz;
 mod limits;
+mod properties;
 mod protocol;
 mod registries;
+mod registry;
 mod reviewer;
 mod support;
+mod validations;
