@@ -112,7 +112,7 @@ impl<'a> Response<'a> {
             "no verdict in time: spec.settings could not be converted before the caller's timeout, try again";
         let is_refused = policy == FailurePolicy::Fail;
         let status = is_refused.then(|| Status {
-            status: "Failure",
+            outcome: "Failure",
             code: 504,
             reason: "Timeout",
             message: MESSAGE.to_owned(),
