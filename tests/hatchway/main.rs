@@ -15,6 +15,7 @@ mod cli;
 mod clients;
 mod cluster;
 mod depot;
+mod docs;
 mod drain;
 mod examples;
 mod fuzz;
