@@ -88,8 +88,6 @@ pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
         }
     }
     let new = match (settings, version) {
-        // MC-5 has spoken, or the schema.
-        (Some(_), None) => return,
         (Some(settings), Some(version)) => Written {
             // One that is larger has been refused, unless nothing can be judged at all.
             version: u32::try_from(version).unwrap_or(u32::MAX),
@@ -99,7 +97,8 @@ pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
             version: latest,
             settings: Map::new().into(),
         },
-        (None, _) => return,
+        // Of settings without a version MC-5 has spoken, or the schema.
+        (Some(_), None) | (None, _) => return,
     };
     if is_off {
         return;
