@@ -88,11 +88,33 @@ pub(super) fn tell(error: &ValidationError<'_>, root: &Node, out: &mut Vec<Viola
     let found = error.instance();
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
-            unknown_keys(unexpected.iter().map(String::as_str), &spot, out);
+            for key in unexpected.iter().take(MAX_VIOLATIONS + 1) {
+                let known = spot
+                    .node
+                    .map(|node| node.properties.keys())
+                    .into_iter()
+                    .flatten()
+                    .map(String::as_str);
+                // A suggestion costs a look at every known key: a handful of them helps, thousands do not.
+                let near = if out.len() < SUGGESTED {
+                    nearest(key, known)
+                } else {
+                    None
+                };
+                let message = match near {
+                    Some(near) => format!("unknown key \"{key}\", did you mean \"{near}\"?"),
+                    None => format!("unknown key \"{key}\""),
+                };
+                out.push(spot.below(key).violation(Reason::Forbidden, message));
+            }
         }
-        // What jsonschema makes of `additionalProperties: false` where no key is known.
-        ValidationErrorKind::FalseSchema if let Value::Object(object) = &**found => {
-            unknown_keys(object.keys().map(String::as_str), &spot, out);
+        kind if allows_nothing(kind) => {
+            let path = error.instance_path();
+            let message = match path.segments().last() {
+                Some(LocationSegment::Property(key)) => format!("unknown key \"{key}\""),
+                _ => "nothing is allowed here".to_owned(),
+            };
+            out.push(spot.violation(Reason::Forbidden, message));
         }
         ValidationErrorKind::Required { property } => {
             let missing = spot.below(property.as_str().unwrap_or_default());
@@ -133,25 +155,11 @@ pub(super) fn tell(error: &ValidationError<'_>, root: &Node, out: &mut Vec<Viola
     }
 }
 
-fn unknown_keys<'k>(keys: impl Iterator<Item = &'k str>, spot: &Spot<'_>, out: &mut Vec<Violation>) {
-    for key in keys.take(MAX_VIOLATIONS + 1) {
-        let known = spot
-            .node
-            .map(|node| node.properties.keys())
-            .into_iter()
-            .flatten()
-            .map(String::as_str);
-        // A suggestion costs a look at every known key: a handful of them helps, thousands do not.
-        let near = if out.len() < SUGGESTED {
-            nearest(key, known)
-        } else {
-            None
-        };
-        let message = match near {
-            Some(near) => format!("unknown key \"{key}\", did you mean \"{near}\"?"),
-            None => format!("unknown key \"{key}\""),
-        };
-        out.push(spot.below(key).violation(Reason::Forbidden, message));
+/// Whether the place is closed altogether, as the value of a key is that a closed object does not know.
+pub(super) fn allows_nothing(kind: &ValidationErrorKind) -> bool {
+    match kind {
+        ValidationErrorKind::Not { schema } => schema.as_object().is_some_and(serde_json::Map::is_empty),
+        _ => false,
     }
 }
 

@@ -25,5 +25,6 @@ mod protocol;
 mod registries;
 mod registry;
 mod reviewer;
+mod settings;
 mod support;
 mod validations;
