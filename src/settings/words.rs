@@ -88,25 +88,11 @@ pub(super) fn tell(error: &ValidationError<'_>, root: &Node, out: &mut Vec<Viola
     let found = error.instance();
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
-            for key in unexpected.iter().take(MAX_VIOLATIONS + 1) {
-                let known = spot
-                    .node
-                    .map(|node| node.properties.keys())
-                    .into_iter()
-                    .flatten()
-                    .map(String::as_str);
-                // A suggestion costs a look at every known key: a handful of them helps, thousands do not.
-                let near = if out.len() < SUGGESTED {
-                    nearest(key, known)
-                } else {
-                    None
-                };
-                let message = match near {
-                    Some(near) => format!("unknown key \"{key}\", did you mean \"{near}\"?"),
-                    None => format!("unknown key \"{key}\""),
-                };
-                out.push(spot.below(key).violation(Reason::Forbidden, message));
-            }
+            unknown_keys(unexpected.iter().map(String::as_str), &spot, out);
+        }
+        // What jsonschema makes of `additionalProperties: false` where no key is known.
+        ValidationErrorKind::FalseSchema if let Value::Object(object) = &**found => {
+            unknown_keys(object.keys().map(String::as_str), &spot, out);
         }
         ValidationErrorKind::Required { property } => {
             let missing = spot.below(property.as_str().unwrap_or_default());
@@ -144,6 +130,28 @@ pub(super) fn tell(error: &ValidationError<'_>, root: &Node, out: &mut Vec<Viola
             let message = with_found(expected, kind, found, spot.secret);
             out.push(spot.violation(Reason::Invalid, message));
         }
+    }
+}
+
+fn unknown_keys<'k>(keys: impl Iterator<Item = &'k str>, spot: &Spot<'_>, out: &mut Vec<Violation>) {
+    for key in keys.take(MAX_VIOLATIONS + 1) {
+        let known = spot
+            .node
+            .map(|node| node.properties.keys())
+            .into_iter()
+            .flatten()
+            .map(String::as_str);
+        // A suggestion costs a look at every known key: a handful of them helps, thousands do not.
+        let near = if out.len() < SUGGESTED {
+            nearest(key, known)
+        } else {
+            None
+        };
+        let message = match near {
+            Some(near) => format!("unknown key \"{key}\", did you mean \"{near}\"?"),
+            None => format!("unknown key \"{key}\""),
+        };
+        out.push(spot.below(key).violation(Reason::Forbidden, message));
     }
 }
 
