@@ -142,12 +142,10 @@ fn sources() -> Vec<Source> {
             let path = entry.unwrap().path();
             let below = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
             let is_test = path.file_stem().is_some_and(|stem| stem == "tests");
+            let is_rust = path.extension().is_some_and(|extension| extension == "rs");
             if path.is_dir() && !is_test {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs")
-                && !is_test
-                && !["main.rs", "lib.rs"].contains(&below.as_str())
-            {
+            } else if is_rust && !is_test && !["main.rs", "lib.rs"].contains(&below.as_str()) {
                 let room = below.split(['/', '.']).next().unwrap().to_owned();
                 let code = code(&std::fs::read_to_string(&path).unwrap());
                 found.push(Source {
