@@ -160,9 +160,10 @@ async fn a_rule_over_a_hundred_thousand_items_is_skipped_and_others_are_answered
     };
     let (answer, ()) = tokio::join!(heavy, others);
     assert_eq!(answer["allowed"], true, "{answer}");
-    assert_eq!(
-        answer["warnings"][0],
-        "a rule at spec.settings took too long and was skipped: self.list.all(a, self.list.all(b, a + b >= 0))"
+    let skipped = "a rule at spec.settings took too long and was skipped: self.list.all(a, self.list.all(b, a + b >= 0))";
+    assert!(
+        answer["warnings"].as_array().unwrap().contains(&json!(skipped)),
+        "{answer}"
     );
     server
         .metric_reaches("hatchway_settings_skipped_total{reason=\"rule\"}", 1.0)
