@@ -363,7 +363,10 @@ impl Standalone {
 fn tell_problems(definition: &SettingsDefinition, document: &Document, judging: &Judging) {
     for problem in definition.compiled().problems() {
         let reason = problem.kind.as_str();
-        judging.definition_problems.get_or_create(&Reason { reason }).inc();
+        judging
+            .definition_problems
+            .get_or_create(&Reason { reason })
+            .inc();
         let (name, file) = (Resource::name(&**definition), &document.file);
         let line = document.place_of(&problem.field(&document.value["spec"])).line;
         tracing::warn!(kind = %Kind::ModuleSettingsDefinition, name, %file, line, reason, "{problem}");

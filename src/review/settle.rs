@@ -108,9 +108,7 @@ async fn convert(
         // Nothing to convert to, and nothing that judges.
         return Ok(Arc::new(settings.clone()));
     }
-    converter
-        .convert(definition, *version, settings, deadline)
-        .await
+    converter.convert(definition, *version, settings, deadline).await
 }
 
 /// How long the settings of a file may take: nobody waits for an answer by the clock, as an API server does.

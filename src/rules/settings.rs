@@ -80,7 +80,7 @@ pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
         // A definition without a single version that can be read judges nothing: the question tells so.
         && latest > 0
     {
-        let is_new = ["version", "settings"].iter().any(|key| !is_unchanged(&key));
+        let is_new = ["version", "settings"].iter().any(|key| !is_unchanged(key));
         // Turning a module off is never refused for what was wrong with its settings before (AD-8).
         let is_refused = settings.is_some() && (is_new || !is_off);
         if !version_fits(version, is_refused, definition, findings) && settings.is_some() {
@@ -146,9 +146,8 @@ fn version_fits(
     findings: &mut Findings,
 ) -> bool {
     let latest = definition.compiled().latest();
-    let path = u32::try_from(version).map_or(PathFrom::None, |version| {
-        definition.compiled().path_from(version)
-    });
+    let path =
+        u32::try_from(version).map_or(PathFrom::None, |version| definition.compiled().path_from(version));
     match path {
         PathFrom::Same => true,
         PathFrom::Steps(_) => {

@@ -156,10 +156,19 @@ mod tests {
             {"name": "1"},
         ]});
         let table = [
-            ("versions[3].schema.properties.a.pattern", "spec.versions[0].schema.openAPIV3Schema.properties.a.pattern"),
+            (
+                "versions[3].schema.properties.a.pattern",
+                "spec.versions[0].schema.openAPIV3Schema.properties.a.pattern",
+            ),
             ("versions[1].schema", "spec.versions[1].schema.openAPIV3Schema"),
-            ("versions[3].conversions[0]", "spec.versions[0].conversions[0].expr[0]"),
-            ("versions[3].conversions[2]", "spec.versions[0].conversions[1].expr[1]"),
+            (
+                "versions[3].conversions[0]",
+                "spec.versions[0].conversions[0].expr[0]",
+            ),
+            (
+                "versions[3].conversions[2]",
+                "spec.versions[0].conversions[1].expr[1]",
+            ),
             ("versions[3].conversions[9]", "spec.versions[0].conversions"),
             ("versions[7].schema", "spec.versions"),
             ("versions[3]", "spec.versions"),

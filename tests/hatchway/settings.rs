@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::http::{HyperClient, Version, send};
-use crate::support::{Hatchway, eventually};
+use crate::support::{Hatchway, command, eventually};
 
 /// A definition of two versions of settings.
 fn definition(name: &str, filter: &str, schema: &Value) -> Value {
@@ -148,13 +148,7 @@ async fn a_rule_over_a_hundred_thousand_items_is_skipped_and_others_are_answered
     );
     let others = async {
         for _ in 0..20 {
-            let answer = ask(
-                &server,
-                &client,
-                "/validate",
-                review("echo", 2, &json!({"b": 1})),
-            )
-            .await;
+            let answer = ask(&server, &client, "/validate", review("echo", 2, &json!({"b": 1}))).await;
             assert_eq!(answer["allowed"], true, "{answer}");
         }
     };
@@ -187,4 +181,48 @@ async fn what_is_wrong_with_a_definition_is_told_where_it_is_loaded() {
         log.contains("versions[2].schema.properties.a.pattern") && log.contains("definitions.json"),
         "{log}"
     );
+}
+
+#[test]
+fn check_warns_of_what_a_definition_cannot_be_judged_by_with_file_and_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("definition.yaml");
+    let text = "apiVersion: deckhouse.io/v1alpha1
+kind: ModuleSettingsDefinition
+metadata:
+  name: echo
+spec:
+  versions:
+  - name: '1'
+  - name: '2'
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          a:
+            type: string
+            pattern: '^(?=x)'
+        x-deckhouse-validations:
+        - expression: self.a ==
+          message: m
+    conversions:
+    - expr:
+      - .
+      - halt
+";
+    std::fs::write(&file, text).unwrap();
+    let output = command()
+        .args(["check", "--state"])
+        .args([dir.path(), &file])
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    for line in [
+        "definition.yaml:15:13: warning[MC-7]: ModuleSettingsDefinition/echo: spec.versions[1].schema.openAPIV3Schema.properties.a.pattern: ",
+        "definition.yaml:17:11: warning[MC-8]: ModuleSettingsDefinition/echo: spec.versions[1].schema.openAPIV3Schema.x-deckhouse-validations[0]: ",
+        "definition.yaml:22:9: warning[MC-6]: ModuleSettingsDefinition/echo: spec.versions[1].conversions[0].expr[1]: ",
+    ] {
+        assert!(told.contains(line), "{line}\n{told}");
+    }
 }
