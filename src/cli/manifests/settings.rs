@@ -202,3 +202,161 @@ fn name_of(dir: &Path, made: &mut Made) -> anyhow::Result<String> {
     let name = one(&path, made)?.and_then(|module| module.value["name"].as_str().map(str::to_owned));
     name.with_context(|| format!("{} says no name: say it with --name NAME", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(files: &[(&str, &str)]) -> Made {
+        let dir = tempfile::tempdir().unwrap();
+        for (file, text) in files {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let mut made = read(&Args {
+            dir: dir.path().to_owned(),
+            name: Some("echo".to_owned()),
+        })
+        .unwrap();
+        let prefix = format!("{}/openapi/", dir.path().display());
+        for line in &mut made.told {
+            *line = line.replace(&prefix, "");
+        }
+        made
+    }
+
+    #[test]
+    fn says_in_yaml_what_the_files_say() {
+        let schema = "x-config-version: 2\ntype: object\nproperties:\n  a:\n    type: string\n    \
+                      pattern: '^[^\\\\\\s\"'':#]+$'\n    default: \"yes\"\n    example: \"1.0\"\n";
+        let step = "version: 2\nconversions:\n- |-\n  .a = \"\\(.b): # {x}\"\n  | del(.b)\n";
+        let made = made(&[
+            ("openapi/config-values.yaml", schema),
+            ("openapi/conversions/v2.yaml", step),
+        ]);
+        assert_eq!(made.told, Vec::<String>::new());
+        let document = made.document.unwrap();
+        let reading = documents::parse("definition.yaml", document.as_bytes());
+        let object = &reading.documents[0].value;
+        let file = |text: &str| {
+            documents::parse("x.yaml", text.as_bytes()).documents[0]
+                .value
+                .clone()
+        };
+        assert_eq!(object["metadata"], json!({"name": "echo"}));
+        assert_eq!(
+            object["spec"],
+            json!({"versions": [{
+                "name": "2",
+                "schema": {"openAPIV3Schema": file(schema)},
+                "conversions": [{"expr": file(step)["conversions"]}],
+            }]})
+        );
+        let definition = Definition::from_spec(&object["spec"]);
+        assert_eq!(definition.problems(), []);
+    }
+
+    #[test]
+    fn names_file_and_line_of_what_cannot_be_used() {
+        let schema = "x-config-version: 3\ntype: object\nx-kubernetes-validations:\n- rule: self.a ==\n  message: m\n\
+                      properties:\n  a:\n    type: string\n    pattern: '^(?=x)'\n";
+        let made = made(&[
+            ("openapi/config-values.yaml", schema),
+            (
+                "openapi/conversions/v2.yaml",
+                "version: 2\nconversions:\n- .\n- halt\n",
+            ),
+            ("openapi/conversions/v3.yaml", "version: 3\nconversions: [.]\n"),
+        ]);
+        assert_eq!(made.document, None);
+        let told = made.told.join("\n");
+        for (place, words) in [
+            (
+                "config-values.yaml:4: x-kubernetes-validations[0]: ",
+                "the rule is skipped",
+            ),
+            ("config-values.yaml:9: properties.a.pattern: ", "left out"),
+            ("conversions/v2.yaml:4: ", "undefined filter \"halt\""),
+        ] {
+            let line = told.lines().find(|line| line.starts_with(place));
+            assert!(
+                line.is_some_and(|line| line.contains(words)),
+                "{place} in\n{told}"
+            );
+        }
+        assert_eq!(made.told.len(), 3, "{told}");
+    }
+
+    #[test]
+    fn refuses_files_that_do_not_fit_each_other() {
+        let table: [(&str, &str, &str, &str); 5] = [
+            (
+                "type: object",
+                "v2.yaml",
+                "version: 2\nconversions: [.]",
+                "conversions/v2.yaml:1: leads to version 2",
+            ),
+            (
+                "x-config-version: 2",
+                "v2.yaml",
+                "version: 1\nconversions: [.]",
+                "conversions/v2.yaml:1: version must be",
+            ),
+            (
+                "x-config-version: 2",
+                "v2.yaml",
+                "version: 2\nversion: 2\nconversions: [.]",
+                "conversions/v2.yaml:2: key 'version' is there twice",
+            ),
+            ("a: [", "v2.yaml", "version: 2", "config-values.yaml:1: "),
+            (
+                "properties: {a: {$ref: \"file:///etc/passwd\"}}",
+                "x.txt",
+                "",
+                "config-values.yaml:1: properties.a: $ref",
+            ),
+        ];
+        for (schema, file, step, expected) in table {
+            let file = format!("openapi/conversions/{file}");
+            let made = made(&[("openapi/config-values.yaml", schema), (&file, step)]);
+            assert_eq!(made.document, None, "{schema}");
+            assert!(
+                made.told.iter().any(|line| line.starts_with(expected)),
+                "{expected}: {:?}",
+                made.told
+            );
+        }
+    }
+
+    #[test]
+    fn takes_the_name_from_module_yaml_or_asks_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let read = |name: Option<&str>| {
+            read(&Args {
+                dir: dir.path().to_owned(),
+                name: name.map(str::to_owned),
+            })
+        };
+        let openapi = dir.path().join("openapi");
+        assert!(
+            read(None)
+                .unwrap_err()
+                .to_string()
+                .contains("config-values.yaml is not there")
+        );
+        std::fs::create_dir(&openapi).unwrap();
+        std::fs::write(openapi.join("config-values.yaml"), "type: object\n").unwrap();
+        assert!(read(None).unwrap_err().to_string().contains("--name NAME"));
+        assert!(read(Some("Echo_1")).unwrap_err().to_string().contains("'Echo_1'"));
+        std::fs::write(dir.path().join("module.yaml"), "name: hello\n").unwrap();
+        assert!(read(None).unwrap().document.unwrap().contains("name: hello\n"));
+        assert!(
+            read(Some("echo"))
+                .unwrap()
+                .document
+                .unwrap()
+                .contains("name: echo\n")
+        );
+    }
+}
