@@ -14,7 +14,7 @@ mod budget;
 mod call;
 mod challenge;
 mod client;
-mod contents;
+mod images;
 mod definition;
 mod endpoint;
 mod error;
@@ -30,17 +30,16 @@ mod repository;
 pub mod serve;
 mod tls;
 mod transport;
-mod verify;
 
 pub use blob::PullError;
 pub use client::{CONNECTIONS, Client, MAX_CONNECTIONS, Network, Options};
-pub use contents::{Contents, Entry, EntryKind, ReadError, ReadLimits};
 pub use definition::{
-    Disable, Jump, ModuleDefinition, ReadDefinitionError, Requirements, Update, is_module_name,
+    Disable, Jump, ModuleDefinition, ReadDefinitionError, Requirements, Update,
 };
 pub use endpoint::{Credentials, Scheme, Secret, Source};
 pub use error::{Diagnostic, Refusal, RequestError, words};
 pub use layout::{Layout, LayoutError, Named};
+pub use images::LayerStream;
 pub use manifest::Resolved;
 pub use modules::{FetchError, Listing, ReleaseImage, parse_version, read_release};
 pub use patience::Patience;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::pack::Layer;
 use crate::registry::manifest::this_arch;
-use crate::registry::verify::sha256;
+use crate::archive::sha256;
 
 /// An image that is ready to be pushed.
 #[derive(Debug)]

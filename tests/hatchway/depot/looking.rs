@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use hatchway::depot::{Layer, Limits, ListedKind, extract_files, list_entries};
+use hatchway::archive::{Layer, Limits, ListedKind, extract_files, list_entries};
 
 use super::archives::{Tar, digest, gzip, image, layer};
 

@@ -14,7 +14,7 @@ const BLOCK: usize = 512;
 /// Bytes that a header describing another entry may have (long names, PAX records with attributes).
 const DESCRIPTION: u64 = 1 << 20;
 /// Modes keep these bits and no others: what is special or writable by everybody goes.
-pub(super) const MODE: u32 = 0o755;
+pub(crate) const MODE: u32 = 0o755;
 
 /// An entry as it may be used: the name is relative, without `.` and `..`, and empty for the root folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(super) enum MemberKind {
 }
 
 /// Reads one layer.
-pub(super) struct Archive<'b, S: Source> {
+pub(crate) struct Archive<'b, S: Source> {
     bytes: Metered<'b, S>,
     /// Content of the present entry that was not read yet, and the padding behind it.
     body: u64,
@@ -113,16 +113,16 @@ impl<'b, S: Source> Archive<'b, S> {
     }
 
     /// Hands the present entry's content on, in pieces as they come.
-    pub(super) fn read_body(
+    pub(crate) fn read_body<E: From<Fault>>(
         &mut self,
-        mut take: impl FnMut(&[u8]) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        mut take: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         while self.body > 0 {
             let wanted = usize::try_from(self.body).unwrap_or(usize::MAX);
             let name = &self.name;
             let have = self.bytes.fill().map_err(|fill| told(name, fill))?;
             if have.is_empty() {
-                return Err(self.broken("is cut short"));
+                return Err(self.broken("is cut short").into());
             }
             let piece = &have[..have.len().min(wanted)];
             take(piece)?;
@@ -237,7 +237,7 @@ impl<'b, S: Source> Archive<'b, S> {
             )));
         }
         let mut all = Vec::new();
-        self.read_body(|piece| {
+        self.read_body::<Fault>(|piece| {
             all.extend_from_slice(piece);
             Ok(())
         })?;
@@ -245,9 +245,9 @@ impl<'b, S: Source> Archive<'b, S> {
     }
 
     fn skip_body(&mut self) -> Result<(), Fault> {
-        self.read_body(|_| Ok(()))?;
+        self.read_body::<Fault>(|_| Ok(()))?;
         self.body = std::mem::take(&mut self.padding);
-        self.read_body(|_| Ok(()))
+        self.read_body::<Fault>(|_| Ok(()))
     }
 
     /// The next header, its checksum right, and what follows it measured.
@@ -439,7 +439,7 @@ pub fn check_archive(bytes: &[u8], limits: Limits) -> Result<usize, String> {
     let mut tree = Tree::default();
     let said = |fault| match fault {
         Fault::Refused { entry, why, .. } => format!("entry \"{}\": {why}", entry.unwrap_or_default()),
-        other => format!("{other:?}"),
+        Fault::Cut => "it is cut short".to_owned(),
     };
     let mut archive = Archive::new(Memory(bytes, 0), &mut budget).map_err(said)?;
     tree.layer(&mut archive, &mut Nowhere).map_err(said)?;
