@@ -50,7 +50,9 @@ pub enum ReadError {
         expected: u64,
     },
     /// A digest that cannot be checked is not trusted.
-    #[error("\"{digest}\" is no digest that can be checked: an algorithm (sha256, sha384, sha512), \":\", and its hex digits")]
+    #[error(
+        "\"{digest}\" is no digest that can be checked: an algorithm (sha256, sha384, sha512), \":\", and its hex digits"
+    )]
     DigestForm {
         /// What the manifest says.
         digest: String,

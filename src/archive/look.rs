@@ -7,12 +7,12 @@ use bytes::Bytes;
 use futures_util::Stream;
 use serde::Serialize;
 
-use super::reader::{Archive, Member, MemberKind};
 use super::decode::{Budget, Source};
 use super::error::{Fault, ReadError};
 use super::flow::{self, Image, Layer};
-use super::limits::Limits;
 use super::layers;
+use super::limits::Limits;
+use super::reader::{Archive, Member, MemberKind};
 use super::tree::{Node, Nowhere, OPAQUE, Tree, WHITEOUT, file_mode, split};
 
 /// One path of an image, all layers applied.

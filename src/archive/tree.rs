@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::reader::{Archive, Member, MemberKind};
 use super::decode::Source;
 use super::error::Fault;
+use super::reader::{Archive, Member, MemberKind};
 
 /// Prefix of an entry that removes its namesake of the layers below.
 pub(super) const WHITEOUT: &str = ".wh.";
@@ -116,7 +116,9 @@ impl Tree {
         if path.is_empty() {
             // The folder itself keeps a mode of its own; hard links and links have no name to be refused by before here.
             if kind != MemberKind::Dir {
-                return Err(archive.refused("it stands in place of the image's own folder").into());
+                return Err(archive
+                    .refused("it stands in place of the image's own folder")
+                    .into());
             }
             if std::mem::replace(&mut self.root_named, true) {
                 return Err(archive.refused("it stands twice in its layer").into());
@@ -129,7 +131,9 @@ impl Tree {
             if parent.split('/').any(|part| part.starts_with(AUFS)) {
                 return Ok(());
             }
-            return Err(archive.refused("a folder above it has the name of a whiteout").into());
+            return Err(archive
+                .refused("a folder above it has the name of a whiteout")
+                .into());
         }
         if let Some(hidden) = name.strip_prefix(WHITEOUT) {
             if !self.whiteouts.insert(path.clone()) {
@@ -198,7 +202,9 @@ impl Tree {
                     "file"
                 };
                 let parent = super::error::shown(parent.as_bytes());
-                Err(archive.refused(format!("the folder \"{parent}\" above it is a {is}")).into())
+                Err(archive
+                    .refused(format!("the folder \"{parent}\" above it is a {is}"))
+                    .into())
             }
             None => {
                 self.make_parents(split(parent).0, archive, sink)?;
@@ -237,7 +243,9 @@ impl Tree {
             return Err(archive.refused("it is a hard link to what it replaces").into());
         }
         if self.below(path).any(|(_, placed)| placed.layer == self.layer) {
-            return Err(archive.refused("it replaces a folder in which its own layer has entries").into());
+            return Err(archive
+                .refused("it replaces a folder in which its own layer has entries")
+                .into());
         }
         self.remove_older(path, sink)
     }

@@ -8,7 +8,9 @@ use sha2::{Digest, Sha256 as Hasher};
 
 use super::error::Fault;
 use super::steps::{Step, Steps};
-use crate::archive::{self, Archive, MODE, Node, Sha256, Sink, Source, Tree, dir_mode, file_mode, shown, split};
+use crate::archive::{
+    self, Archive, MODE, Node, Sha256, Sink, Source, Tree, dir_mode, file_mode, shown, split,
+};
 
 /// Fills one folder.
 pub(super) struct DiskSink<'a> {

@@ -84,10 +84,7 @@ pub(super) fn stream_unchecked(
     repository: Repository,
     descriptor: &Descriptor,
 ) -> impl Stream<Item = Result<Bytes, PullError>> + Send + use<> {
-    pull(Pull::new(repository, descriptor).map(|pull| Pull {
-        hasher: None,
-        ..pull
-    }))
+    pull(Pull::new(repository, descriptor).map(|pull| Pull { hasher: None, ..pull }))
 }
 
 fn pull(state: Result<Pull, PullError>) -> impl Stream<Item = Result<Bytes, PullError>> + Send + use<> {

@@ -14,11 +14,11 @@ mod budget;
 mod call;
 mod challenge;
 mod client;
-mod images;
 mod definition;
 mod endpoint;
 mod error;
 mod goprint;
+mod images;
 mod layout;
 mod link;
 mod manifest;
@@ -33,13 +33,11 @@ mod transport;
 
 pub use blob::PullError;
 pub use client::{CONNECTIONS, Client, MAX_CONNECTIONS, Network, Options};
-pub use definition::{
-    Disable, Jump, ModuleDefinition, ReadDefinitionError, Requirements, Update,
-};
+pub use definition::{Disable, Jump, ModuleDefinition, ReadDefinitionError, Requirements, Update};
 pub use endpoint::{Credentials, Scheme, Secret, Source};
 pub use error::{Diagnostic, Refusal, RequestError, words};
-pub use layout::{Layout, LayoutError, Named};
 pub use images::LayerStream;
+pub use layout::{Layout, LayoutError, Named};
 pub use manifest::Resolved;
 pub use modules::{FetchError, Listing, ReleaseImage, parse_version, read_release};
 pub use patience::Patience;

@@ -5,8 +5,8 @@ use semver::Version;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::client::Client;
 use super::blob::PullError;
+use super::client::Client;
 use super::definition::{ModuleDefinition, ReadDefinitionError};
 use super::error::RequestError;
 use super::manifest::Resolved;

@@ -5,8 +5,8 @@ use oci_spec::image::{Descriptor, Digest, MediaType};
 use serde_json::json;
 
 use super::pack::Layer;
-use crate::registry::manifest::this_arch;
 use crate::archive::sha256;
+use crate::registry::manifest::this_arch;
 
 /// An image that is ready to be pushed.
 #[derive(Debug)]

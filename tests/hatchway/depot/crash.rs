@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hatchway::archive::{Limits};
+use hatchway::archive::Limits;
 use hatchway::depot::{Depot, Step, Steps, Verdict, VersionKey};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::process::{Signal, getpid, kill_process};

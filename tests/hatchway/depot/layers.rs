@@ -1,6 +1,6 @@
 //! Layers over layers: whiteouts, overwrites, links, modes, compressions.
 
-use hatchway::archive::{Limits};
+use hatchway::archive::Limits;
 use hatchway::depot::{Depot, Unpacked, VersionKey};
 use tar::EntryType;
 

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use hatchway::archive::{Limits};
+use hatchway::archive::Limits;
 use hatchway::depot::{Fill, StoreError, UnpackError, unpack_into};
 
 use super::archives::{Tar, contents, image, layer, lines};
