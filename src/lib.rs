@@ -8,6 +8,8 @@ pub mod cluster;
 pub mod conversion;
 pub mod depot;
 pub mod documents;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod registry;
 pub mod review;
 pub mod rules;

@@ -37,6 +37,8 @@ pub struct Standalone {
     entries: BTreeMap<Key, Entry>,
     /// What is wrong with documents that stand for no object, as it was last told.
     told: BTreeSet<String>,
+    /// Why the folder cannot be listed, as it was last told.
+    trouble: Option<String>,
 }
 
 // By hand: files hold credentials.
@@ -93,6 +95,7 @@ impl Standalone {
             user: format!("system:serviceaccount:{namespace}:hatchway"),
             entries: BTreeMap::new(),
             told: BTreeSet::new(),
+            trouble: None,
         }
     }
 
@@ -104,37 +107,48 @@ impl Standalone {
     pub async fn run(mut self, synced: Condition, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut trouble = None;
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            let look = tokio::task::spawn_blocking(move || {
-                let looked = self.step(Timestamp::now());
-                if let Ok(lines) = &looked {
-                    tell(lines);
-                }
-                (self, looked)
-            });
-            let looked;
-            (self, looked) = match look.await {
-                Ok(back) => back,
-                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            self = match self.look(&synced).await {
+                Some(back) => back,
                 // The runtime is shutting down.
-                Err(_) => return,
+                None => return,
             };
-            let now = looked.err().map(|error| format!("{error}: {}", error.0));
-            match &now {
-                None => synced.met(),
-                Some(message) => synced.missing(message),
-            }
-            if now != trouble {
-                tell(now.as_slice());
-                trouble = now;
-            }
         }
+    }
+
+    /// Looks once and tells, as [`Self::run`] does; for a first look before anybody asks. `None` when the runtime is
+    /// shutting down.
+    ///
+    /// # Panics
+    /// See [`Self::run`].
+    pub async fn look(mut self, synced: &Condition) -> Option<Self> {
+        let look = tokio::task::spawn_blocking(move || {
+            let looked = self.step(Timestamp::now());
+            if let Ok(lines) = &looked {
+                tell(lines);
+            }
+            (self, looked)
+        });
+        let (mut back, looked) = match look.await {
+            Ok(back) => back,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => return None,
+        };
+        let trouble = looked.err().map(|error| format!("{error}: {}", error.0));
+        match &trouble {
+            None => synced.met(),
+            Some(message) => synced.missing(message),
+        }
+        if trouble != back.trouble {
+            tell(trouble.as_slice());
+            back.trouble = trouble;
+        }
+        Some(back)
     }
 
     /// One look: applies what changed, and tries again what was refused when files or world have changed. Returns

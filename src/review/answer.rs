@@ -42,7 +42,8 @@ pub struct Response<'a> {
 
 #[derive(Serialize)]
 struct Status<'a> {
-    status: &'static str,
+    #[serde(rename = "status")]
+    outcome: &'static str,
     code: u16,
     reason: &'static str,
     message: String,
@@ -111,7 +112,7 @@ impl<'a> Response<'a> {
             "no verdict in time: spec.settings could not be converted before the caller's timeout, try again";
         let is_refused = policy == FailurePolicy::Fail;
         let status = is_refused.then(|| Status {
-            status: "Failure",
+            outcome: "Failure",
             code: 504,
             reason: "Timeout",
             message: MESSAGE.to_owned(),
@@ -164,7 +165,7 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// The whole review as JSON.
+    /// The whole review as a line of JSON, for people with curl.
     pub fn into_json(self) -> Vec<u8> {
         let review = Review {
             api_version: "admission.k8s.io/v1",
@@ -172,7 +173,9 @@ impl<'a> Response<'a> {
             response: self,
         };
         // Strings, numbers and booleans: nothing here can fail to serialise.
-        serde_json::to_vec(&review).unwrap_or_default()
+        let mut json = serde_json::to_vec(&review).unwrap_or_default();
+        json.push(b'\n');
+        json
     }
 }
 
@@ -190,7 +193,7 @@ fn refusal<'a>(kind: &'a str, name: &'a str, refusals: &'a [Finding]) -> Status<
         message: &finding.message,
     });
     Status {
-        status: "Failure",
+        outcome: "Failure",
         code: if is_forbidden { 403 } else { 422 },
         reason: if is_forbidden { "Forbidden" } else { "Invalid" },
         message: message.join("; "),

@@ -268,7 +268,7 @@ impl Labels {
 
     /// AD-1: an HTTP error with one line of JSON.
     fn malformed(self, message: &str) -> Answer {
-        let line = serde_json::json!({"error": message}).to_string();
+        let line = format!("{}\n", serde_json::json!({"error": message}));
         Answer {
             status: StatusCode::BAD_REQUEST,
             body: line.into(),

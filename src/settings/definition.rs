@@ -199,7 +199,7 @@ impl Definition {
 
     /// Judges settings that are of the latest version already (rules MC-7 and MC-8). `old` is what was there before,
     /// brought to the latest version, too, and `None` where that cannot be done. `deadline` is when the review must
-    /// be answered; each rule has at most [`evaluate::RULE_TIME`] anyway.
+    /// be answered; each rule has at most [`RULE_TIME`](super::RULE_TIME) anyway.
     #[must_use]
     pub fn judge(&self, settings: &Value, old: Option<&Value>, deadline: Option<Instant>) -> Judgement {
         let mut judgement = Judgement::default();

@@ -9,7 +9,7 @@ pub(super) fn render(report: &Report) -> String {
     let mut text = String::new();
     for found in &report.found {
         let title = match &found.about {
-            Some(about) => format!("{} {}/{}", found.rule, about.kind, about.name),
+            Some(about) => format!("{} {}", found.rule, about.object()),
             None => found.rule.to_owned(),
         };
         // Writing to a string cannot fail.

@@ -19,10 +19,7 @@ pub(super) fn render(report: &Report) -> String {
             Severity::Error => ERROR,
             Severity::Warning => WARNING,
         };
-        let about = found
-            .about
-            .as_ref()
-            .map(|about| format!("{}/{}: ", about.kind, about.name));
+        let about = found.about.as_ref().map(|about| format!("{}: ", about.object()));
         // Writing to a string cannot fail.
         let _written = writeln!(
             text,

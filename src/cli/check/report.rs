@@ -51,6 +51,16 @@ pub(super) struct About {
     pub(super) field: String,
 }
 
+impl About {
+    /// Kind and name, as kubectl writes them; the kind alone where it has no name.
+    pub(super) fn object(&self) -> String {
+        match self.name.as_str() {
+            "" => self.kind.clone(),
+            name => format!("{}/{name}", self.kind),
+        }
+    }
+}
+
 /// The rule that stands for documents that could not be read.
 pub(super) const UNREADABLE: &str = "unreadable";
 

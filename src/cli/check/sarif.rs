@@ -42,7 +42,7 @@ fn result(found: &Found, rules: &[&str]) -> Value {
         },
     });
     if let Some(about) = &found.about {
-        let name = format!("{}/{}/{}", about.kind, about.name, about.field);
+        let name = format!("{}/{}", about.object(), about.field);
         location["logicalLocations"] =
             json!([{"name": about.field, "fullyQualifiedName": name, "kind": "member"}]);
     }
