@@ -28,6 +28,7 @@ pub mod publish;
 mod reference;
 mod repository;
 pub mod serve;
+mod spec;
 mod tls;
 mod transport;
 
@@ -43,5 +44,6 @@ pub use modules::{FetchError, Listing, ReleaseImage, parse_version, read_release
 pub use patience::Patience;
 pub use reference::{ImageReference, ParseReferenceError};
 pub use repository::{Name, Repository};
+pub use spec::SourceError;
 pub use tls::TrustError;
 pub use transport::Proxies;
