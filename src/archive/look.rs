@@ -35,7 +35,8 @@ pub enum ListedKind {
     File {
         /// Bytes.
         size: u64,
-        /// Permissions as unpacking would set them.
+        /// Permissions as unpacking would set them; serialized as people write them, `"0644"`.
+        #[serde(serialize_with = "octal")]
         mode: u32,
     },
     /// A symbolic link.
@@ -201,4 +202,10 @@ impl Search {
 fn under(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder)
         .is_some_and(|rest| rest.starts_with('/'))
+}
+
+// serde hands over references.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn octal<S: serde::Serializer>(mode: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{mode:04o}"))
 }

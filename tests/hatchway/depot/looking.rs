@@ -164,3 +164,15 @@ async fn layers_that_have_no_say_are_not_downloaded() {
     assert_eq!(found["version.json"], b"{}");
     assert_eq!(polls.load(Ordering::SeqCst), 0);
 }
+
+#[tokio::test]
+async fn an_archive_may_end_with_its_last_content() {
+    let whole = Tar::default().file("a", "1").file("b", "22").0;
+    let unpadded = whole[..whole.len() - 510].to_vec();
+    for bytes in [gzip(&unpadded), unpadded, gzip(&whole), whole] {
+        let found = extract_files(Limits::default(), 10, &image("v1"), [layer(&bytes)], &["b"])
+            .await
+            .unwrap();
+        assert_eq!(found["b"], b"22");
+    }
+}
