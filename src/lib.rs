@@ -1,6 +1,7 @@
 //! Hatchway: the admission and release server for modules of Deckhouse Kubernetes Platform.
 
 pub mod api;
+pub mod archive;
 pub mod certificates;
 pub mod cli;
 pub mod cluster;

@@ -60,7 +60,7 @@ impl Against {
 }
 
 /// Reads a folder as a world; what cannot be read is told on standard error, and the rest counts.
-fn load(dir: &Path) -> anyhow::Result<World> {
+pub(super) fn load(dir: &Path) -> anyhow::Result<World> {
     let (world, problems) = folder::load(dir).context("cannot read the world in --state")?;
     problems.iter().for_each(warn);
     Ok(world)

@@ -7,8 +7,10 @@ mod completions;
 mod docs;
 mod manifests;
 mod output;
+mod registry;
 mod review;
 mod serve;
+mod signals;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -49,6 +51,7 @@ enum Command {
     Serve(Box<serve::Args>),
     Check(check::Args),
     Review(review::Args),
+    Registry(registry::Args),
     Manifests(manifests::Args),
     Completions(completions::Args),
     #[command(hide = true)]
@@ -67,6 +70,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Check(args) => check::run(args),
         Command::Review(args) => review::run(args),
+        Command::Registry(args) => registry::run(args),
         Command::Manifests(args) => manifests::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
         Command::Docs(args) => docs::run(args, Cli::command()),

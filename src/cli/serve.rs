@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use credentials::own_namespace;
 
 use crate::certificates::probe::{Caller, Probe};
+use crate::cli::signals::Signals;
 use crate::telemetry::{Metrics, Readiness, ops};
 use crate::webhook::{self, Drain, Limits, Server};
 use judging::{Judge, WorldArgs};
@@ -115,7 +116,7 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
         total: limits.drain_timeout,
     };
     let server = Server::new(reviewer, tls, limits, metrics, drain.clone(), caller);
-    let mut signals = shutdown::Signals::new().context("cannot listen for signals")?;
+    let mut signals = Signals::new().context("cannot listen for signals")?;
     tokio::spawn(ops::serve(
         ops,
         ops::router(Arc::new(registry), readiness, routes),

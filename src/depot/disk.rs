@@ -6,26 +6,11 @@ use std::io::{self, Write};
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt, Permissions, PermissionsExt};
 use sha2::{Digest, Sha256 as Hasher};
 
-use super::archive::Archive;
-use super::decode::Source;
-use super::error::{Fault, shown};
+use super::error::Fault;
 use super::steps::{Step, Steps};
-use super::tree::{Node, Sha256, Sink, Tree, split};
-
-/// Folders stay open to their owner, or nobody but root could fill and remove them.
-const DIR_OWNER: u32 = 0o700;
-/// Files stay readable to their owner, who has to verify them.
-const FILE_OWNER: u32 = 0o400;
-
-/// The mode that a file gets for an archive's mode (already without special bits).
-pub(super) fn file_mode(mode: u32) -> u32 {
-    mode | FILE_OWNER
-}
-
-/// The mode that a folder gets for an archive's mode.
-pub(super) fn dir_mode(mode: u32) -> u32 {
-    mode | DIR_OWNER
-}
+use crate::archive::{
+    self, Archive, MODE, Node, Sha256, Sink, Source, Tree, dir_mode, file_mode, shown, split,
+};
 
 /// Fills one folder.
 pub(super) struct DiskSink<'a> {
@@ -45,9 +30,9 @@ impl<'a> DiskSink<'a> {
             .map_err(Fault::disk("look at the new folder"))?
             .permissions()
             .mode();
-        let masked = mode & 0o777 != super::archive::MODE;
+        let masked = mode & 0o777 != MODE;
         if masked {
-            root.set_permissions(".", Permissions::from_mode(super::archive::MODE))
+            root.set_permissions(".", Permissions::from_mode(MODE))
                 .map_err(Fault::disk("set the mode of the new folder"))?;
         }
         Ok(Self {
@@ -72,7 +57,7 @@ impl<'a> DiskSink<'a> {
                     } else {
                         format!("it is a link to \"{target}\", which cannot be followed: {error}")
                     };
-                    return Err(Fault::refused(path, why));
+                    return Err(archive::Fault::refused(path, why).into());
                 }
             }
         }
@@ -97,6 +82,8 @@ impl<'a> DiskSink<'a> {
 }
 
 impl Sink for DiskSink<'_> {
+    type Error = Fault;
+
     fn make_dir(&mut self, path: &str, mode: u32) -> Result<(), Fault> {
         let masked = self.masked;
         let mode = dir_mode(mode);

@@ -12,11 +12,11 @@ use rustix::fs::{RenameFlags, renameat_with};
 
 use super::durable;
 use super::error::{Fault, StoreError, UnpackError};
-use super::flow::{self, Image, Incoming, Layer};
-use super::limits::Limits;
+use super::names;
 use super::staging::Staging;
 use super::store::Unpacked;
 use super::sweep;
+use crate::archive::{self, Image, Incoming, Layer, Limits};
 
 /// What to do about a folder that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +43,10 @@ where
     S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
     E: Into<Box<dyn Error + Send + Sync>>,
 {
+    names::hex(&image.digest)?;
     let target = Target::find(target, fill)?;
     let id = image.clone();
-    flow::feed(image, layers, move |incoming| {
+    archive::feed(image, layers, move |incoming| {
         target.unpack(incoming, &id, limits)
     })
     .await

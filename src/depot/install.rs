@@ -7,13 +7,13 @@ use rustix::fs::{RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::error::Fault;
-use super::flow::{Image, Incoming};
 use super::names::{self, NEW, OLD, VersionKey};
 use super::record::Record;
 use super::staging::{self, Staging};
 use super::steps::Step;
 use super::store::{Inner, Unpacked, unpacked};
 use super::{durable, links};
+use crate::archive::{Image, Incoming};
 
 impl Inner {
     pub(super) fn unpack(

@@ -15,39 +15,26 @@
 //! <dir>/<module>/.new-…  .old-…             being unpacked, being removed: swept at the next start
 //! ```
 //!
-//! # One pass
-//! The caller's task reads the socket and hashes; a bounded channel hands the bytes to one blocking thread that
-//! decompresses, checks and writes. Memory is bounded by the channel, the decoder's window and the list of entries.
+//! How an image is read is `archive`'s; here is what becomes of it.
 
-mod archive;
-mod decode;
 mod disk;
 mod durable;
 mod error;
 mod fill;
-mod flow;
 mod install;
-mod limits;
 mod links;
-mod look;
 mod module_files;
 mod names;
-mod pax;
 mod record;
 mod staging;
 mod steps;
 mod store;
 mod sweep;
-mod tree;
 mod verify;
 
-pub use archive::check_archive;
-pub use error::{Refusal, StoreError, UnpackError};
+pub use error::{StoreError, UnpackError};
 pub use fill::{Fill, unpack_into};
-pub use flow::{Image, Layer};
-pub use limits::Limits;
 pub use links::Active;
-pub use look::{Listed, ListedKind, extract_files, list_entries};
 pub use module_files::{ModuleFiles, ReadModuleError};
 pub use names::VersionKey;
 pub use steps::{Step, Steps};

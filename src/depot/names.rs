@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::error::StoreError;
+use crate::archive::shown;
+use crate::values::ModuleName;
 
 /// Hex digits of an image's digest in the name of an override's folder (rule DISK-1).
 const PREFIX: usize = 12;
@@ -56,7 +58,7 @@ pub(super) fn hex(digest: &str) -> Result<&str, StoreError> {
         .strip_prefix("sha256:")
         .filter(|hex| hex.len() == 64 && is_hex(hex))
         .ok_or_else(|| StoreError::DigestForm {
-            digest: super::error::shown(digest.as_bytes()),
+            digest: shown(digest.as_bytes()),
         })
 }
 
@@ -64,18 +66,10 @@ fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Whether the name may be a module's folder: an RFC 1123 label that is not the folder of the links.
+/// Whether the name may be a module's folder.
 pub(super) fn check_module(name: &str) -> Result<(), StoreError> {
-    let letters = name
-        .bytes()
-        .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-    let edges = !name.starts_with('-') && !name.ends_with('-');
-    if (1..=63).contains(&name.len()) && letters && edges && name != LINKS {
-        return Ok(());
-    }
-    Err(StoreError::ModuleName {
-        name: super::error::shown(name.as_bytes()),
-    })
+    ModuleName::parse(name)?;
+    Ok(())
 }
 
 /// Folder of the links to the active modules, inside the depot's folder (rule DISK-1).

@@ -7,9 +7,7 @@ use std::io::{self, BufWriter, Write};
 use cap_std::fs::Dir;
 use serde::{Deserialize, Serialize};
 
-use super::disk::{dir_mode, file_mode};
-use super::flow::Image;
-use super::tree::{Node, Tree};
+use crate::archive::{Image, Node, Tree, dir_mode, file_mode, hex};
 
 /// Raised when lists of before can no longer be read; they then count as missing, and the version is pulled again.
 const FORMAT: u32 = 1;
@@ -53,7 +51,7 @@ impl Record {
                         Line::File {
                             mode: file_mode(*mode),
                             size: *size,
-                            sha256: to_hex(sha256),
+                            sha256: hex(sha256),
                         }
                     }
                     Node::Link { target } => Line::Link {
@@ -97,14 +95,4 @@ impl Record {
         }
         Ok(record)
     }
-}
-
-/// Lower-case hex.
-pub(super) fn to_hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
 }

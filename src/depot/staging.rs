@@ -6,16 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, File, MetadataExt};
 use rustix::fs::{FlockOperation, flock};
 
-use super::archive::Archive;
-use super::decode::Budget;
 use super::disk::DiskSink;
+use super::durable;
 use super::error::Fault;
-use super::flow::{Image, Incoming, LayerBytes};
-use super::limits::Limits;
 use super::record::Record;
 use super::steps::{Step, Steps};
-use super::tree::{Sink, Tree};
-use super::{archive, decode, durable};
+use crate::archive::{Image, Incoming, Limits, MODE, Tree, each_layer};
 
 /// Filled, durable, and gone with everything in it unless it is given its name.
 pub(super) struct Staging {
@@ -35,7 +31,7 @@ impl Staging {
         loop {
             let name = format!("{prefix}{}", fresh());
             let mut builder = DirBuilder::new();
-            builder.mode(archive::MODE);
+            builder.mode(MODE);
             match parent.create_dir_with(&name, &builder) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 made => made.map_err(failed())?,
@@ -109,41 +105,6 @@ impl Drop for Staging {
             let _ = self.parent.remove_dir_all(&self.name);
         }
     }
-}
-
-/// Reads layer after layer into the tree.
-pub(super) fn each_layer(
-    incoming: &mut Incoming,
-    limits: Limits,
-    tree: &mut Tree,
-    sink: &mut impl Sink,
-) -> Result<(), Fault> {
-    each_archive(incoming, &mut Budget::new(limits), |archive| {
-        tree.layer(archive, sink)
-    })
-}
-
-/// Opens layer after layer.
-pub(super) fn each_archive(
-    incoming: &mut Incoming,
-    budget: &mut Budget,
-    mut read: impl FnMut(&mut Archive<'_, LayerBytes<'_>>) -> Result<(), Fault>,
-) -> Result<(), Fault> {
-    while let Some((bytes, media_type)) = incoming.next_layer()? {
-        if !decode::is_layer_type(&media_type) {
-            let why = format!(
-                "it is of the type \"{}\", no layer of files",
-                super::error::shown(media_type.as_bytes())
-            );
-            return Err(Fault::Refused {
-                entry: None,
-                why,
-                broken: false,
-            });
-        }
-        read(&mut Archive::new(bytes, budget)?)?;
-    }
-    Ok(())
 }
 
 /// Opens and locks a temporary folder; `None` when it is gone or somebody works in it.

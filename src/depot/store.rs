@@ -13,9 +13,7 @@ use rustix::io::Errno;
 
 use super::durable;
 use super::error::{StoreError, UnpackError};
-use super::flow::{self, Image, Layer};
 use super::install::lists;
-use super::limits::Limits;
 use super::links::{self, Active, Links};
 use super::names::{self, OLD, VersionKey};
 use super::record::Record;
@@ -23,6 +21,7 @@ use super::staging;
 use super::steps::{Step, Steps};
 use super::sweep;
 use super::verify::{self, Verdict};
+use crate::archive::{self, Image, Layer, Limits};
 
 const LOCK: &str = ".lock";
 
@@ -148,13 +147,14 @@ impl Depot {
         E: Into<Box<dyn Error + Send + Sync>>,
     {
         names::check_module(module)?;
+        names::hex(&image.digest)?;
         let (inner, module, key, id) = (
             Arc::clone(&self.inner),
             module.to_owned(),
             key.clone(),
             image.clone(),
         );
-        flow::feed(image, layers, move |incoming| {
+        archive::feed(image, layers, move |incoming| {
             inner.unpack(&module, &key, &id, incoming)
         })
         .await

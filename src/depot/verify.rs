@@ -6,9 +6,9 @@ use std::io::{self, Read};
 use cap_std::fs::{Dir, MetadataExt, PermissionsExt};
 use sha2::{Digest, Sha256};
 
-use super::error::shown;
-use super::record::{Line, Record, to_hex};
+use super::record::{Line, Record};
 use super::store::Unpacked;
+use crate::archive::{hex, shown};
 
 /// What is on disk for a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ fn hash(dir: &Dir, path: &str, buffer: &mut [u8]) -> io::Result<String> {
     let mut hasher = Sha256::new();
     loop {
         match file.read(buffer)? {
-            0 => return Ok(to_hex(&hasher.finalize())),
+            0 => return Ok(hex(&hasher.finalize())),
             amount => hasher.update(&buffer[..amount]),
         }
     }

@@ -11,7 +11,7 @@ use url::Url;
 use super::call::{Answer, Call, Flow};
 use super::error::{RequestError, shown};
 use super::repository::Repository;
-use super::verify::Hasher;
+use crate::archive::Hasher;
 
 /// A try that moved at least this many bytes forward gives the used tries back: a long blob on a bad line arrives, one
 /// that never moves does not.
@@ -76,7 +76,18 @@ pub(super) fn stream(
     repository: Repository,
     descriptor: &Descriptor,
 ) -> impl Stream<Item = Result<Bytes, PullError>> + Send + use<> {
-    let state = Pull::new(repository, descriptor);
+    pull(Pull::new(repository, descriptor))
+}
+
+/// The same without the digest: for who checks it further on.
+pub(super) fn stream_unchecked(
+    repository: Repository,
+    descriptor: &Descriptor,
+) -> impl Stream<Item = Result<Bytes, PullError>> + Send + use<> {
+    pull(Pull::new(repository, descriptor).map(|pull| Pull { hasher: None, ..pull }))
+}
+
+fn pull(state: Result<Pull, PullError>) -> impl Stream<Item = Result<Bytes, PullError>> + Send + use<> {
     // The state is built outside of the stream, where its failure is the first item.
     try_unfold((state, false), |(state, done)| async move {
         let mut pull = state?;

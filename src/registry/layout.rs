@@ -8,7 +8,7 @@ use oci_spec::image::{Descriptor, Digest, ImageIndex, MediaType};
 use serde::Deserialize;
 use tempfile::NamedTempFile;
 
-use super::verify::sha256;
+use crate::archive::sha256;
 
 /// The annotation that names an image in a layout's index.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";

@@ -132,7 +132,7 @@ pub(super) fn choose(index: &ImageIndex) -> Result<&Descriptor, String> {
 }
 
 /// This machine's architecture as images name it.
-pub(super) fn this_arch() -> Arch {
+fn this_arch() -> Arch {
     match std::env::consts::ARCH {
         "x86_64" => Arch::Amd64,
         "aarch64" => Arch::ARM64,

@@ -5,12 +5,14 @@ use semver::Version;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::blob::PullError;
 use super::client::Client;
-use super::contents::{Contents, ReadError, ReadLimits};
-use super::definition::{ModuleDefinition, ReadDefinitionError, is_module_name};
+use super::definition::{ModuleDefinition, ReadDefinitionError};
 use super::error::RequestError;
 use super::manifest::Resolved;
 use super::repository::{Name, Repository};
+use crate::archive::{Listed, ReadError};
+use crate::values::ModuleName;
 
 /// What a source offers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,7 +81,7 @@ impl FetchError {
     pub fn wait_until(&self) -> Option<jiff::Timestamp> {
         match self {
             Self::Request(error) => error.wait_until(),
-            Self::Read(ReadError::Pull(error)) => error.wait_until(),
+            Self::Read(ReadError::Stream { source, .. }) => source.downcast_ref::<PullError>()?.wait_until(),
             _ => None,
         }
     }
@@ -108,7 +110,7 @@ impl Client {
             .tags()
             .await?
             .into_iter()
-            .partition(|tag| is_module_name(tag));
+            .partition(|tag| ModuleName::parse(tag).is_ok());
         modules.sort_unstable();
         Ok(Listing { modules, skipped })
     }
@@ -117,14 +119,14 @@ impl Client {
     pub async fn release(&self, module: &str, name: &Name) -> Result<ReleaseImage, FetchError> {
         let repository = self.releases(module);
         let image = repository.resolve(name).await?;
-        read_release(&repository, image).await
+        read_release(&repository, name, image).await
     }
 
     /// All entries of an image.
-    pub async fn files(&self, module: &str, name: &Name) -> Result<Contents, FetchError> {
+    pub async fn files(&self, module: &str, name: &Name) -> Result<Vec<Listed>, FetchError> {
         let repository = self.module(module);
         let image = repository.resolve(name).await?;
-        Ok(repository.read(&image, |_| false, ReadLimits::default()).await?)
+        Ok(repository.list(name, &image).await?)
     }
 
     /// `images_digests.json` of a module image: the images of its containers.
@@ -132,11 +134,9 @@ impl Client {
         const FILE: &str = "images_digests.json";
         let repository = self.module(module);
         let image = repository.resolve(name).await?;
-        let contents = repository
-            .read(&image, |path| path == FILE, ReadLimits::default())
-            .await?;
+        let files = repository.extract(name, &image, &[FILE]).await?;
         let reference = repository.reference(name);
-        let Some(bytes) = contents.files.get(FILE) else {
+        let Some(bytes) = files.get(FILE) else {
             return Err(FetchError::Missing {
                 reference,
                 file: FILE,
@@ -151,13 +151,17 @@ impl Client {
 }
 
 /// Reads a release image that is already resolved.
-pub async fn read_release(repository: &Repository, image: Resolved) -> Result<ReleaseImage, FetchError> {
-    let wanted = |path: &str| matches!(path, "version.json" | "changelog.yaml" | "module.yaml");
-    let mut contents = repository.read(&image, wanted, ReadLimits::default()).await?;
-    let version = read_version(contents.files.get("version.json").map(Vec::as_slice))?;
+pub async fn read_release(
+    repository: &Repository,
+    name: &Name,
+    image: Resolved,
+) -> Result<ReleaseImage, FetchError> {
+    let mut files = repository
+        .extract(name, &image, &["version.json", "changelog.yaml", "module.yaml"])
+        .await?;
+    let version = read_version(files.get("version.json").map(Vec::as_slice))?;
     let mut warnings = Vec::new();
-    let changelog = contents
-        .files
+    let changelog = files
         .remove("changelog.yaml")
         .and_then(|bytes| match read_changelog(&bytes) {
             Ok(changelog) => changelog,
@@ -166,8 +170,7 @@ pub async fn read_release(repository: &Repository, image: Resolved) -> Result<Re
                 None
             }
         });
-    let definition = contents
-        .files
+    let definition = files
         .get("module.yaml")
         .map(|bytes| ModuleDefinition::parse(bytes))
         .transpose()?;

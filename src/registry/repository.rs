@@ -18,7 +18,7 @@ use super::client::Client;
 use super::error::{RequestError, shown};
 use super::link;
 use super::manifest::{self, ACCEPT, Document, MANIFEST, Resolved};
-use super::verify::{digest_like, sha256};
+use crate::archive::{digest_like, sha256};
 
 /// Tags asked for at once; registries give fewer when they like.
 const PAGE: usize = 1000;

@@ -3,6 +3,7 @@
 mod check;
 mod golden;
 mod manifests;
+mod registry;
 mod review;
 
 use std::io::Write;

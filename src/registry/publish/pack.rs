@@ -9,7 +9,7 @@ use flate2::{Compression, GzBuilder};
 use oci_spec::image::Digest;
 use tempfile::TempPath;
 
-use crate::registry::verify::Hasher;
+use crate::archive::Hasher;
 
 /// A packed layer: a gzip'd tar in a temporary file.
 #[derive(Debug)]

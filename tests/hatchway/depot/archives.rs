@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use futures_util::stream;
-use hatchway::depot::{Image, Layer};
+use hatchway::archive::{Image, Layer};
 use sha2::{Digest, Sha256};
 use tar::{EntryType, Header};
 

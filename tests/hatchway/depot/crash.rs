@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hatchway::depot::{Depot, Limits, Step, Steps, Verdict, VersionKey};
+use hatchway::archive::Limits;
+use hatchway::depot::{Depot, Step, Steps, Verdict, VersionKey};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::process::{Signal, getpid, kill_process};
 

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hatchway::depot::{Depot, Limits, Verdict, VersionKey};
+use hatchway::archive::Limits;
+use hatchway::depot::{Depot, Verdict, VersionKey};
 
 use super::archives::{Tar, chain, contents, image, layer};
 

@@ -1,6 +1,7 @@
 //! Hostile archives: each refused by name, with nothing written outside and nothing left inside.
 
-use hatchway::depot::{Depot, Limits, UnpackError, VersionKey, check_archive};
+use hatchway::archive::{Limits, ReadError, check_archive};
+use hatchway::depot::{Depot, UnpackError, VersionKey};
 use tar::EntryType;
 
 use super::archives::{Tar, chain, gzip, header, image, layer, lines, zstd};
@@ -30,7 +31,7 @@ async fn hostile_archives_are_refused_by_name_and_nothing_stays() {
             .expect_err(case.name);
         let said = chain(&error);
         assert!(
-            matches!(error, UnpackError::Refused { .. }),
+            matches!(error, UnpackError::Read(ReadError::Refused { .. })),
             "{}: {said}",
             case.name
         );

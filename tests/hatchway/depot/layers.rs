@@ -1,6 +1,7 @@
 //! Layers over layers: whiteouts, overwrites, links, modes, compressions.
 
-use hatchway::depot::{Depot, Limits, Unpacked, VersionKey};
+use hatchway::archive::Limits;
+use hatchway::depot::{Depot, Unpacked, VersionKey};
 use tar::EntryType;
 
 use super::archives::{Tar, gzip, header, image, layer, lines, pax_record, pieces, zstd};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use hatchway::depot::{Layer, Limits, ListedKind, extract_files, list_entries};
+use hatchway::archive::{Layer, Limits, ListedKind, extract_files, list_entries};
 
 use super::archives::{Tar, digest, gzip, image, layer};
 
@@ -163,4 +163,16 @@ async fn layers_that_have_no_say_are_not_downloaded() {
     .unwrap();
     assert_eq!(found["version.json"], b"{}");
     assert_eq!(polls.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn an_archive_may_end_with_its_last_content() {
+    let whole = Tar::default().file("a", "1").file("b", "22").0;
+    let unpadded = whole[..whole.len() - 510].to_vec();
+    for bytes in [gzip(&unpadded), unpadded, gzip(&whole), whole] {
+        let found = extract_files(Limits::default(), 10, &image("v1"), [layer(&bytes)], &["b"])
+            .await
+            .unwrap();
+        assert_eq!(found["b"], b"22");
+    }
 }

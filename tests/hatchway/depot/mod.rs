@@ -3,7 +3,7 @@
 // The lint spares only functions that are tests themselves, not what they share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
-mod archives;
+pub(crate) mod archives;
 mod crash;
 mod disk_trouble;
 mod hostile;

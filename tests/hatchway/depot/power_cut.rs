@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use hatchway::depot::{Depot, Limits, Step, Steps, Verdict, VersionKey};
+use hatchway::archive::Limits;
+use hatchway::depot::{Depot, Step, Steps, Verdict, VersionKey};
 
 use super::archives::{Tar, gzip, image, layer};
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use hatchway::depot::{Depot, Fill, Limits, check_archive, list_entries, unpack_into};
+use hatchway::archive::{Limits, check_archive, list_entries};
+use hatchway::depot::{Depot, Fill, unpack_into};
 use proptest::prelude::*;
 
 use super::archives::{Tar, contents, gzip, image, layer, zstd};

@@ -2,7 +2,8 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use hatchway::depot::{Fill, Limits, StoreError, UnpackError, unpack_into};
+use hatchway::archive::Limits;
+use hatchway::depot::{Fill, StoreError, UnpackError, unpack_into};
 
 use super::archives::{Tar, contents, image, layer, lines};
 

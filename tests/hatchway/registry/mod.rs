@@ -7,5 +7,5 @@ mod pulls;
 mod pushes;
 mod real;
 mod served;
-mod stub;
+pub(crate) mod stub;
 mod tls;

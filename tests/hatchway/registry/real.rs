@@ -1,31 +1,18 @@
 //! Against registries that others wrote, distribution 3.1 and Debian's docker-registry 2.8, and beside other clients,
-//! crane and skopeo. `HATCHWAY_TEST_REGISTRY`, `HATCHWAY_TEST_DOCKER_REGISTRY` and `HATCHWAY_TEST_CRANE` name their
-//! programs; the latter two and skopeo are also found on the PATH. A missing one fails the test: one that is silently
-//! skipped proves nothing.
+//! crane and skopeo.
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
 use super::stub::{client, tag};
+use crate::support::authority::KeyFiles;
+use crate::support::parts;
+use crate::support::registry::{ALICE, BOTH, Registry, Settings};
+use hatchway::archive::ListedKind;
 use hatchway::registry::publish::{Publication, PublishError, Published, Target, publish};
 use hatchway::registry::{
-    Client, Credentials, EntryKind, Name, Network, Options, Proxies, ReadLimits, Scheme, Secret, Source,
-    words,
+    Client, Credentials, Name, Network, Options, Proxies, Scheme, Secret, Source, words,
 };
-
-struct Registry {
-    child: Child,
-    host: String,
-    dir: tempfile::TempDir,
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// Real registries get the patience of production.
 fn network() -> std::sync::Arc<Network> {
@@ -33,62 +20,6 @@ fn network() -> std::sync::Arc<Network> {
         proxies: Proxies::none(),
         ..Options::default()
     })
-}
-
-fn part(variable: &str, name: &str) -> PathBuf {
-    let on_path = || {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path)
-            .map(|dir| dir.join(name))
-            .find(|path| path.is_file())
-    };
-    std::env::var_os(variable)
-        .map(PathBuf::from)
-        .or_else(on_path)
-        .unwrap_or_else(|| panic!("neither {variable} nor the PATH leads to {name}: run `make deps`"))
-}
-
-fn distribution() -> PathBuf {
-    part("HATCHWAY_TEST_REGISTRY", "registry")
-}
-
-fn binaries() -> [PathBuf; 2] {
-    [
-        distribution(),
-        part("HATCHWAY_TEST_DOCKER_REGISTRY", "docker-registry"),
-    ]
-}
-
-fn start(binary: &Path, more: &str) -> Registry {
-    let dir = tempfile::tempdir().unwrap();
-    let config = dir.path().join("config.yml");
-    let storage = dir.path().join("storage");
-    let text = format!(
-        "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp:\n  addr: '127.0.0.1:0'\n{more}",
-        storage.display()
-    );
-    std::fs::write(&config, text).unwrap();
-    let mut child = Command::new(binary)
-        .arg("serve")
-        .arg(&config)
-        .env("OTEL_TRACES_EXPORTER", "none")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let host = loop {
-        let line = lines
-            .next()
-            .expect("the registry listens before it ends")
-            .unwrap();
-        if let Some((_, rest)) = line.split_once("listening on ") {
-            break rest.split(['"', ' ', ',']).next().unwrap().to_owned();
-        }
-    };
-    // Its log must be read on, or it stops at a full pipe.
-    std::thread::spawn(move || lines.for_each(drop));
-    Registry { child, host, dir }
 }
 
 fn module(content: &str) -> tempfile::TempDir {
@@ -128,24 +59,21 @@ async fn publish_module(
 async fn content_of(client: &Client, name: &Name, path: &'static str) -> Vec<u8> {
     let repository = client.module("echo");
     let image = repository.resolve(name).await.unwrap();
-    let contents = repository
-        .read(&image, move |p| p == path, ReadLimits::default())
-        .await
-        .unwrap();
-    contents.files[path].clone()
+    let mut files = repository.extract(name, &image, &[path]).await.unwrap();
+    files.remove(path).unwrap()
 }
 
 #[tokio::test]
 async fn publishes_and_reads_back_modules() {
-    for binary in binaries() {
-        let registry = start(&binary, "");
-        let client = client(&network(), &registry.host);
+    for flavour in BOTH {
+        let registry = Registry::open(flavour);
+        let client = client(&network(), &registry.host());
         let dir = module("one");
         let published = publish_module(&client, dir.path(), "1.2.3", false).await.unwrap();
         assert_eq!(published.images.len(), 5);
         assert_eq!(
             published.images[0].reference,
-            format!("{}/modules/echo:v1.2.3", registry.host)
+            format!("{}/modules/echo:v1.2.3", registry.host())
         );
         assert_eq!(client.modules().await.unwrap().modules, ["echo"]);
         assert_eq!(client.module("echo").tags().await.unwrap(), ["v1.2.3"]);
@@ -158,8 +86,12 @@ async fn publishes_and_reads_back_modules() {
         assert_eq!(release.definition.unwrap().weight, 910);
         assert!(release.changelog.unwrap().contains_key("features"));
         let files = client.files("echo", &tag("v1.2.3")).await.unwrap();
-        assert_eq!(files.entries["templates/a.yaml"].size, 3);
-        assert_eq!(files.entries["link"].kind, EntryKind::Link);
+        let kind = |path: &str| files.iter().find(|file| file.path == path).unwrap().kind.clone();
+        assert_eq!(
+            kind("templates/a.yaml"),
+            ListedKind::File { size: 3, mode: 0o644 }
+        );
+        assert!(matches!(kind("link"), ListedKind::Link { .. }));
         assert_eq!(
             client.images_digests("echo", &tag("v1.2.3")).await.unwrap()["backend"],
             "sha256:0"
@@ -184,16 +116,16 @@ async fn publishes_and_reads_back_modules() {
 
 #[tokio::test]
 async fn tells_what_real_registries_say() {
-    for binary in binaries() {
-        let registry = start(&binary, "");
-        let client = client(&network(), &registry.host);
+    for flavour in BOTH {
+        let registry = Registry::open(flavour);
+        let client = client(&network(), &registry.host());
         publish_module(&client, module("x").path(), "1.0.0", false)
             .await
             .unwrap();
         let error = words(&client.release("echo", &tag("beta")).await.unwrap_err());
         let at = format!(
             "fetch image error: GET http://{}/v2/modules/echo/release/manifests/beta: ",
-            registry.host
+            registry.host()
         );
         assert!(
             error.starts_with(&format!("{at}MANIFEST_UNKNOWN: manifest unknown; ")),
@@ -213,37 +145,29 @@ async fn tells_what_real_registries_say() {
 
 #[tokio::test]
 async fn is_let_in_by_user_and_password() {
-    let dir = tempfile::tempdir().unwrap();
-    let passwords = dir.path().join("htpasswd");
-    // "pass", by bcrypt.
-    std::fs::write(&passwords, format!("user:{HASH}\n")).unwrap();
-    for binary in binaries() {
-        let registry = start(
-            &binary,
-            &format!(
-                "auth: {{htpasswd: {{realm: x, path: '{}'}}}}\n",
-                passwords.display()
-            ),
-        );
+    for flavour in BOTH {
+        let registry = Registry::start(&Settings {
+            flavour: Some(flavour),
+            accounts: &[ALICE],
+            ..Settings::default()
+        });
         let with = |password: &str| {
-            let mut source = Source::new(Scheme::Http, &registry.host, "modules");
+            let mut source = Source::new(Scheme::Http, &registry.host(), "modules");
             source.credentials = Some(Credentials::Basic {
-                user: "user".into(),
+                user: ALICE.user.into(),
                 password: Secret::new(password),
             });
             network().client(source).unwrap()
         };
-        publish_module(&with("pass"), module("x").path(), "1.0.0", false)
+        publish_module(&with(ALICE.password), module("x").path(), "1.0.0", false)
             .await
             .unwrap();
-        assert_eq!(with("pass").modules().await.unwrap().modules, ["echo"]);
+        assert_eq!(with(ALICE.password).modules().await.unwrap().modules, ["echo"]);
         let error = words(&with("s3cret").modules().await.unwrap_err());
         assert!(error.contains("UNAUTHORIZED: authentication required"), "{error}");
         assert!(!error.contains("s3cret"), "{error}");
     }
 }
-
-const HASH: &str = "$2b$04$mLwkbRPxggA3bgYxX.oR3.u7xryUTwQRQtbRIY/NRbYKcs1IjEQR.";
 
 fn skopeo(arguments: &[&str]) {
     let output = Command::new("skopeo")
@@ -260,15 +184,15 @@ fn skopeo(arguments: &[&str]) {
 
 #[tokio::test]
 async fn understands_other_clients_and_is_understood_by_them() {
-    for binary in binaries() {
-        let registry = start(&binary, "");
-        let client = client(&network(), &registry.host);
+    for flavour in BOTH {
+        let registry = Registry::open(flavour);
+        let client = client(&network(), &registry.host());
         publish_module(&client, module("content").path(), "1.0.0", false)
             .await
             .unwrap();
         let dir = tempfile::tempdir().unwrap();
         let layout = format!("oci:{}:x", dir.path().join("layout").display());
-        let image = |tag: &str| format!("docker://{}/modules/echo:{tag}", registry.host);
+        let image = |tag: &str| format!("docker://{}/modules/echo:{tag}", registry.host());
         skopeo(&["--src-tls-verify=false", &image("v1.0.0"), &layout]);
         let cases: &[(&str, &[&str])] = &[
             ("docker", &["--format", "v2s2"]),
@@ -300,11 +224,11 @@ async fn understands_other_clients_and_is_understood_by_them() {
 
 #[tokio::test]
 async fn crane_reads_what_was_published() {
-    let crane = part("HATCHWAY_TEST_CRANE", "crane");
-    for binary in binaries() {
-        let registry = start(&binary, "");
+    let crane = parts::crane();
+    for flavour in BOTH {
+        let registry = Registry::open(flavour);
         publish_module(
-            &client(&network(), &registry.host),
+            &client(&network(), &registry.host()),
             module("content").path(),
             "1.0.0",
             false,
@@ -320,7 +244,7 @@ async fn crane_reads_what_was_published() {
             );
             output.stdout
         };
-        let root = format!("{}/modules", registry.host);
+        let root = format!("{}/modules", registry.host());
         assert_eq!(run(&["ls", &root]), b"echo\n");
         run(&["validate", "--remote", &format!("{root}/echo:v1.0.0")]);
         let exported = run(&["export", &format!("{root}/echo/release:stable"), "-"]);
@@ -338,16 +262,15 @@ async fn crane_reads_what_was_published() {
 
 #[tokio::test]
 async fn lists_more_tags_than_fit_on_a_page() {
-    for binary in binaries() {
-        let registry = start(&binary, "");
-        let client = client(&network(), &registry.host);
+    for flavour in BOTH {
+        let registry = Registry::open(flavour);
+        let client = client(&network(), &registry.host());
         publish_module(&client, module("x").path(), "1.0.0", false)
             .await
             .unwrap();
         let tags = registry
-            .dir
-            .path()
-            .join("storage/docker/registry/v2/repositories/modules/echo/_manifests/tags");
+            .store()
+            .join("docker/registry/v2/repositories/modules/echo/_manifests/tags");
         let link = std::fs::read(tags.join("v1.0.0/current/link")).unwrap();
         for i in 0..2500 {
             let current = tags.join(format!("v2.0.{i}/current"));
@@ -365,19 +288,19 @@ async fn trusts_a_registry_whose_certificate_is_its_own_ca() {
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let certificate = params.self_signed(&key).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let (crt, pem) = (dir.path().join("tls.crt"), dir.path().join("tls.key"));
-    std::fs::write(&crt, certificate.pem()).unwrap();
-    std::fs::write(&pem, key.serialize_pem()).unwrap();
-    for binary in binaries() {
-        let registry = start(
-            &binary,
-            &format!(
-                "  tls: {{certificate: '{}', key: '{}'}}\n",
-                crt.display(),
-                pem.display()
-            ),
-        );
-        let mut source = Source::new(Scheme::Https, &registry.host, "modules");
+    let files = KeyFiles {
+        certificate: dir.path().join("tls.crt"),
+        key: dir.path().join("tls.key"),
+    };
+    std::fs::write(&files.certificate, certificate.pem()).unwrap();
+    std::fs::write(&files.key, key.serialize_pem()).unwrap();
+    for flavour in BOTH {
+        let registry = Registry::start(&Settings {
+            flavour: Some(flavour),
+            certificate: Some(&files),
+            ..Settings::default()
+        });
+        let mut source = Source::new(Scheme::Https, &registry.host(), "modules");
         source.ca = Some(certificate.pem());
         let client = network().client(source).unwrap();
         publish_module(&client, module("x").path(), "1.0.0", false)

@@ -15,20 +15,20 @@ use tokio::task::JoinHandle;
 
 /// One request, as the stub saw it.
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) query: String,
-    pub(super) authorization: Option<String>,
-    pub(super) range: Option<String>,
-    pub(super) authority: Option<String>,
-    pub(super) body: Bytes,
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) range: Option<String>,
+    pub(crate) authority: Option<String>,
+    pub(crate) body: Bytes,
     /// How many came before it.
-    pub(super) before: usize,
+    pub(crate) before: usize,
 }
 
 impl Seen {
-    pub(super) fn query(&self, name: &str) -> Option<String> {
+    pub(crate) fn query(&self, name: &str) -> Option<String> {
         url::form_urlencoded::parse(self.query.as_bytes())
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.into())
@@ -36,8 +36,8 @@ impl Seen {
 }
 
 /// Ends with its value.
-pub(super) struct Stub {
-    pub(super) host: String,
+pub(crate) struct Stub {
+    pub(crate) host: String,
     seen: Arc<Mutex<Vec<Seen>>>,
     task: JoinHandle<()>,
 }
@@ -49,7 +49,7 @@ impl Drop for Stub {
 }
 
 impl Stub {
-    pub(super) async fn start(answer: impl Fn(&Seen) -> Response + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&Seen) -> Response + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
@@ -58,22 +58,22 @@ impl Stub {
         Self { host, seen, task }
     }
 
-    pub(super) fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
-    pub(super) fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         client(&network(), &self.host)
     }
 
-    pub(super) fn repository(&self) -> Repository {
+    pub(crate) fn repository(&self) -> Repository {
         self.client().repository("modules/echo")
     }
 }
 
 type Answer = Arc<dyn Fn(&Seen) -> Response + Send + Sync>;
 
-pub(super) fn router(seen: Arc<Mutex<Vec<Seen>>>, answer: Answer) -> Router {
+pub(crate) fn router(seen: Arc<Mutex<Vec<Seen>>>, answer: Answer) -> Router {
     Router::new().fallback(move |request: Request| {
         let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
         async move {
@@ -106,7 +106,7 @@ pub(super) fn router(seen: Arc<Mutex<Vec<Seen>>>, answer: Answer) -> Router {
 }
 
 /// Quick to lose patience, so that tests are quick; all else as in production.
-pub(super) fn network() -> Arc<Network> {
+pub(crate) fn network() -> Arc<Network> {
     Network::new(Options {
         patience: impatient(),
         proxies: Proxies::none(),
@@ -114,7 +114,7 @@ pub(super) fn network() -> Arc<Network> {
     })
 }
 
-pub(super) fn impatient() -> Patience {
+pub(crate) fn impatient() -> Patience {
     Patience {
         stall: Duration::from_millis(400),
         first_pause: Duration::from_millis(1),
@@ -123,13 +123,13 @@ pub(super) fn impatient() -> Patience {
     }
 }
 
-pub(super) fn client(network: &Arc<Network>, host: &str) -> Client {
+pub(crate) fn client(network: &Arc<Network>, host: &str) -> Client {
     network
         .client(Source::new(Scheme::Http, host, "modules"))
         .unwrap()
 }
 
-pub(super) fn digest(bytes: &[u8]) -> String {
+pub(crate) fn digest(bytes: &[u8]) -> String {
     use std::fmt::Write;
     Sha256::digest(bytes)
         .iter()
@@ -139,11 +139,11 @@ pub(super) fn digest(bytes: &[u8]) -> String {
         })
 }
 
-pub(super) fn tag(tag: &str) -> Name {
+pub(crate) fn tag(tag: &str) -> Name {
     Name::tag(tag)
 }
 
-pub(super) fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) -> Response {
+pub(crate) fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) -> Response {
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(*name, *value);
@@ -151,12 +151,12 @@ pub(super) fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Bo
     response.body(body.into()).unwrap()
 }
 
-pub(super) fn ok(body: impl Into<Body>) -> Response {
+pub(crate) fn ok(body: impl Into<Body>) -> Response {
     response(200, &[], body)
 }
 
 /// A body that promises `bytes` and breaks its connection after `sent` of them.
-pub(super) fn cut(status: u16, headers: &[(&str, &str)], bytes: &[u8], sent: usize) -> Response {
+pub(crate) fn cut(status: u16, headers: &[(&str, &str)], bytes: &[u8], sent: usize) -> Response {
     let pieces = vec![
         Ok(Bytes::copy_from_slice(&bytes[..sent])),
         Err(std::io::Error::other("cut")),
@@ -174,7 +174,7 @@ pub(super) fn cut(status: u16, headers: &[(&str, &str)], bytes: &[u8], sent: usi
 }
 
 /// A body that promises `bytes`, sends `sent` of them and then nothing, for ever.
-pub(super) fn stall(bytes: &[u8], sent: usize) -> Response {
+pub(crate) fn stall(bytes: &[u8], sent: usize) -> Response {
     let first = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::copy_from_slice(&bytes[..sent]))]);
     let mut response = ok(Body::from_stream(first.chain(futures_util::stream::pending())));
     response
@@ -184,17 +184,17 @@ pub(super) fn stall(bytes: &[u8], sent: usize) -> Response {
 }
 
 /// A body without end and without a length.
-pub(super) fn endless() -> Response {
+pub(crate) fn endless() -> Response {
     let zeros = Bytes::from(vec![b' '; 64 * 1024]);
     ok(Body::from_stream(futures_util::stream::repeat_with(move || {
         Ok::<_, std::io::Error>(zeros.clone())
     })))
 }
 
-pub(super) const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// A manifest with one layer of the given bytes.
-pub(super) fn manifest(layer: &[u8]) -> String {
+pub(crate) fn manifest(layer: &[u8]) -> String {
     let config = digest(b"{}");
     format!(
         r#"{{"schemaVersion":2,"mediaType":"{OCI}","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{config}","size":2}},"layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{}","size":{}}}]}}"#,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::authority::Authority;
+use super::authority::{Authority, KeyFiles};
 use super::parts;
 use super::process::Process;
 use super::token_service::TokenService;
@@ -21,12 +21,17 @@ pub(crate) enum Flavour {
     Debian,
 }
 
+/// Whatever holds of one has to hold of the other.
+pub(crate) const BOTH: [Flavour; 2] = [Flavour::Distribution, Flavour::Debian];
+
 /// How the registry is to be reached. The default is the plainest: version 3, HTTP, open to everybody.
 #[derive(Default)]
 pub(crate) struct Settings<'a> {
     pub(crate) flavour: Option<Flavour>,
     /// HTTPS with a certificate that this authority signs.
     pub(crate) tls: Option<&'a Authority>,
+    /// HTTPS with this very certificate.
+    pub(crate) certificate: Option<&'a KeyFiles>,
     /// Basic authentication, for these accounts only.
     pub(crate) accounts: &'a [Account],
     /// Bearer authentication with tokens from there (version 3 only: 2.8 does not know Ed25519).
@@ -94,7 +99,8 @@ impl Registry {
         let address = process.until("the registry listens", Duration::from_secs(30), || {
             address_in(&process.log())
         });
-        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let secure = settings.tls.is_some() || settings.certificate.is_some();
+        let scheme = if secure { "https" } else { "http" };
         Self {
             _process: process,
             address,
@@ -113,6 +119,11 @@ impl Registry {
         format!("{}://{}", self.scheme, self.address)
     }
 
+    /// Where it keeps what it holds.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder.join("store")
+    }
+
     /// Replaces the accounts: the registry reads the file again when it changes, as after a rotated password.
     pub(crate) fn set_accounts(&self, accounts: &[Account]) {
         write_accounts(&self.folder, accounts);
@@ -127,8 +138,10 @@ fn configure(settings: &Settings<'_>, folder: &Path) -> String {
         "storage": {"filesystem": {"rootdirectory": folder.join("store")}, "delete": {"enabled": true}},
         "http": {"addr": "127.0.0.1:0", "secret": "of no use to a single replica"},
     });
-    if let Some(authority) = settings.tls {
-        let files = authority.loopback_server(folder, "server");
+    let signed = settings
+        .tls
+        .map(|authority| authority.loopback_server(folder, "server"));
+    if let Some(files) = signed.as_ref().or(settings.certificate) {
         configuration["http"]["tls"] = json!({"certificate": files.certificate, "key": files.key});
     }
     if !settings.accounts.is_empty() {

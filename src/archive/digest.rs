@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 /// A running checksum of one of the algorithms that images use.
 #[derive(Debug, Clone)]
-pub(super) enum Hasher {
+pub(crate) enum Hasher {
     Sha256(Sha256),
     Sha384(Sha384),
     Sha512(Sha512),
@@ -13,7 +13,7 @@ pub(super) enum Hasher {
 
 impl Hasher {
     /// The algorithm of a digest; `None` when it is not one of ours.
-    pub(super) fn for_digest(digest: &Digest) -> Option<Self> {
+    pub(crate) fn for_digest(digest: &Digest) -> Option<Self> {
         Some(match digest.algorithm() {
             DigestAlgorithm::Sha256 => Self::sha256(),
             DigestAlgorithm::Sha384 => Self::Sha384(Sha384::new()),
@@ -22,11 +22,16 @@ impl Hasher {
         })
     }
 
-    pub(super) fn sha256() -> Self {
+    /// The same for a digest as text; `None` also when it is no digest at all.
+    pub(crate) fn of(digest: &str) -> Option<Self> {
+        Self::for_digest(&digest.parse().ok()?)
+    }
+
+    pub(crate) fn sha256() -> Self {
         Self::Sha256(Sha256::new())
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(hasher) => hasher.update(bytes),
             Self::Sha384(hasher) => hasher.update(bytes),
@@ -35,7 +40,7 @@ impl Hasher {
     }
 
     /// `sha256:<hex>`.
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         match self {
             Self::Sha256(hasher) => format!("sha256:{}", hex(&hasher.finalize())),
             Self::Sha384(hasher) => format!("sha384:{}", hex(&hasher.finalize())),
@@ -45,20 +50,21 @@ impl Hasher {
 }
 
 /// The digest of bytes that are at hand, in the algorithm of `like`; `None` when that is not one of ours.
-pub(super) fn digest_like(like: &Digest, bytes: &[u8]) -> Option<String> {
+pub(crate) fn digest_like(like: &Digest, bytes: &[u8]) -> Option<String> {
     let mut hasher = Hasher::for_digest(like)?;
     hasher.update(bytes);
     Some(hasher.finish())
 }
 
 /// `sha256:<hex>` of bytes that are at hand.
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     let mut hasher = Hasher::sha256();
     hasher.update(bytes);
     hasher.finish()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {

@@ -5,13 +5,11 @@ use std::io::{self, BufRead, Read};
 
 use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt};
-use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::error::{Fault, Refusal, UnpackError};
-use super::names;
-use super::record::to_hex;
+use super::digest::Hasher;
+use super::error::{Failure, Fault, ReadError, Refusal, shown};
 
 /// Batches that wait for the blocking thread.
 const BATCHES: usize = 4;
@@ -32,7 +30,7 @@ pub struct Image {
 pub struct Layer<S> {
     /// As the manifest says it. Types that are no layer of files are refused; of the compressions the bytes decide.
     pub media_type: String,
-    /// `sha256:<hex>`, from the manifest: what the bytes are checked against (rule REG-5).
+    /// From the manifest, `sha256:<hex>` and the like: what the bytes are checked against (rule REG-5).
     pub digest: String,
     /// Bytes, from the manifest.
     pub size: u64,
@@ -42,17 +40,17 @@ pub struct Layer<S> {
 
 /// Runs `work` on a blocking thread and feeds it the layers. What `work` gets as its end was seen whole and has the
 /// right digests; when anything is wrong it sees [`Fault::Cut`] instead and cleans up.
-pub(super) async fn feed<S, E, T>(
+pub(crate) async fn feed<S, E, T, F>(
     image: &Image,
     layers: impl IntoIterator<Item = Layer<S>>,
-    work: impl FnOnce(&mut Incoming) -> Result<T, Fault> + Send + 'static,
-) -> Result<T, UnpackError>
+    work: impl FnOnce(&mut Incoming) -> Result<T, F> + Send + 'static,
+) -> Result<T, F::Told>
 where
     S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
     E: Into<Box<dyn Error + Send + Sync>>,
     T: Send + 'static,
+    F: Failure,
 {
-    names::hex(&image.digest)?;
     let (send, receive) = channel(BATCHES);
     let worker = tokio::task::spawn_blocking(move || {
         let mut incoming = Incoming::new(receive);
@@ -62,37 +60,48 @@ where
     let mut pump = Pump { image, send };
     let pumped = pump.run(layers).await;
     drop(pump);
-    let interrupted = |_| UnpackError::Interrupted {
+    let interrupted = |_| ReadError::Interrupted {
         image: image.reference.clone(),
     };
-    match (pumped, worker.await.map_err(interrupted)?) {
-        // A refusal came before the connection broke, and says more.
-        (Err(UnpackError::Stream { .. }), (Err(fault), layer)) if !matches!(fault, Fault::Cut) => {
-            Err(tell(image, layer, fault))
+    let (done, layer) = worker.await.map_err(interrupted)?;
+    let failure = match done {
+        Ok(done) => {
+            return match pumped {
+                Ok(_) => Ok(done),
+                Err(error) => Err(error.into()),
+            };
         }
-        (Err(error), _) => Err(error),
-        (Ok(None), (done, layer)) => done.map_err(|fault| tell(image, layer, fault)),
-        (Ok(Some(mut rest)), (done, layer)) => {
+        Err(failure) => failure.fault(),
+    };
+    match (pumped, failure) {
+        // A refusal came before the connection broke, and says more.
+        (Err(ReadError::Stream { .. }), Err(told)) => Err(told),
+        (Err(ReadError::Stream { .. }), Ok(fault @ Fault::Refused { .. })) => {
+            Err(tell(image, layer, fault).into())
+        }
+        (Err(error), _) => Err(error.into()),
+        (Ok(rest), failure) => {
             // The thread gave up while bytes were still to come. If it could not read them they may have been damaged
             // on the way: then the rest decides which of the two is told, a bad download or a bad image.
-            if matches!(&done, Err(Fault::Refused { broken: true, .. })) {
+            if let (Some(mut rest), Ok(Fault::Refused { broken: true, .. })) = (rest, &failure) {
                 rest.finish(image).await?;
             }
-            done.map_err(|fault| tell(image, layer, fault))
+            Err(match failure {
+                Ok(fault) => tell(image, layer, fault).into(),
+                Err(told) => told,
+            })
         }
     }
 }
 
-fn tell(image: &Image, layer: String, fault: Fault) -> UnpackError {
+fn tell(image: &Image, layer: String, fault: Fault) -> ReadError {
     let image = image.reference.clone();
     match fault {
-        Fault::Refused { entry, why, .. } => UnpackError::Refused {
+        Fault::Refused { entry, why, .. } => ReadError::Refused {
             image,
             refusal: Refusal { entry, layer, why },
         },
-        Fault::Disk { doing, source } => UnpackError::Disk { doing, source },
-        Fault::Store(error) => UnpackError::Store(error),
-        Fault::Cut => UnpackError::Interrupted { image },
+        Fault::Cut => ReadError::Interrupted { image },
     }
 }
 
@@ -113,13 +122,15 @@ impl Pump<'_> {
     async fn run<S, E>(
         &mut self,
         layers: impl IntoIterator<Item = Layer<S>>,
-    ) -> Result<Option<Hashed<S>>, UnpackError>
+    ) -> Result<Option<Hashed<S>>, ReadError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
         for layer in layers {
-            names::hex(&layer.digest)?;
+            let hasher = Hasher::of(&layer.digest).ok_or_else(|| ReadError::DigestForm {
+                digest: shown(layer.digest.as_bytes()),
+            })?;
             let head = Piece::Layer {
                 digest: layer.digest.clone(),
                 media_type: layer.media_type,
@@ -129,7 +140,7 @@ impl Pump<'_> {
                 size: layer.size,
                 stream: layer.stream,
                 came: 0,
-                sha256: Sha256::new(),
+                hasher: Some(hasher),
             };
             if self.send.send(head).await.is_err() {
                 return Ok(None);
@@ -145,7 +156,7 @@ impl Pump<'_> {
         Ok(None)
     }
 
-    async fn layer<S, E>(&self, hashed: &mut Hashed<S>) -> Result<bool, UnpackError>
+    async fn layer<S, E>(&self, hashed: &mut Hashed<S>) -> Result<bool, ReadError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
         E: Into<Box<dyn Error + Send + Sync>>,
@@ -180,17 +191,18 @@ struct Hashed<S> {
     size: u64,
     stream: S,
     came: u64,
-    sha256: Sha256,
+    /// Taken at the end.
+    hasher: Option<Hasher>,
 }
 
 impl<S> Hashed<S> {
     /// The next bytes; at the end `None`, after length and digest were found right.
-    async fn next<E>(&mut self, image: &Image) -> Result<Option<Bytes>, UnpackError>
+    async fn next<E>(&mut self, image: &Image) -> Result<Option<Bytes>, ReadError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        let length = |actual, expected| UnpackError::Length {
+        let length = |actual, expected| ReadError::Length {
             image: image.reference.clone(),
             layer: self.digest.clone(),
             actual,
@@ -202,21 +214,26 @@ impl<S> Hashed<S> {
                 if self.came > self.size {
                     return Err(length(self.came, self.size));
                 }
-                self.sha256.update(&bytes);
+                if let Some(hasher) = self.hasher.as_mut() {
+                    hasher.update(&bytes);
+                }
                 Ok(Some(bytes))
             }
-            Some(Err(error)) => Err(UnpackError::Stream {
+            Some(Err(error)) => Err(ReadError::Stream {
                 image: image.reference.clone(),
                 layer: self.digest.clone(),
                 source: error.into(),
             }),
             None if self.came < self.size => Err(length(self.came, self.size)),
             None => {
-                let actual = format!("sha256:{}", to_hex(&self.sha256.finalize_reset()));
+                let Some(hasher) = self.hasher.take() else {
+                    return Ok(None);
+                };
+                let actual = hasher.finish();
                 if actual == self.digest {
                     return Ok(None);
                 }
-                Err(UnpackError::Digest {
+                Err(ReadError::Digest {
                     image: image.reference.clone(),
                     layer: self.digest.clone(),
                     actual,
@@ -225,7 +242,7 @@ impl<S> Hashed<S> {
         }
     }
 
-    async fn finish<E>(&mut self, image: &Image) -> Result<(), UnpackError>
+    async fn finish<E>(&mut self, image: &Image) -> Result<(), ReadError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
         E: Into<Box<dyn Error + Send + Sync>>,
@@ -236,7 +253,7 @@ impl<S> Hashed<S> {
 }
 
 /// The blocking thread's end.
-pub(super) struct Incoming {
+pub(crate) struct Incoming {
     receive: Receiver<Piece>,
     /// Digest of the layer that is being read, or was last.
     layer: String,

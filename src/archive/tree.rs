@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::archive::{Archive, Member, MemberKind};
 use super::decode::Source;
 use super::error::Fault;
+use super::reader::{Archive, Member, MemberKind};
 
 /// Prefix of an entry that removes its namesake of the layers below.
 pub(super) const WHITEOUT: &str = ".wh.";
@@ -14,12 +14,27 @@ pub(super) const OPAQUE: &str = ".wh..wh..opq";
 /// Prefix of what aufs noted for itself; no part of an image.
 const AUFS: &str = ".wh..wh.";
 
+/// Folders stay open to their owner, or nobody but root could fill and remove them.
+const DIR_OWNER: u32 = 0o700;
+/// Files stay readable to their owner, who has to verify them.
+const FILE_OWNER: u32 = 0o400;
+
+/// The mode that a file gets for an archive's mode (already without special bits).
+pub(crate) fn file_mode(mode: u32) -> u32 {
+    mode | FILE_OWNER
+}
+
+/// The mode that a folder gets for an archive's mode.
+pub(crate) fn dir_mode(mode: u32) -> u32 {
+    mode | DIR_OWNER
+}
+
 /// Digest of a file's content.
-pub(super) type Sha256 = [u8; 32];
+pub(crate) type Sha256 = [u8; 32];
 
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Dir { mode: u32 },
     File { mode: u32, size: u64, sha256: Sha256 },
     Link { target: String },
@@ -35,7 +50,7 @@ struct Placed {
 
 /// The image so far, by path; the root folder is not in it.
 #[derive(Debug, Default)]
-pub(super) struct Tree {
+pub(crate) struct Tree {
     placed: BTreeMap<String, Placed>,
     layer: u32,
     root_named: bool,
@@ -44,9 +59,12 @@ pub(super) struct Tree {
 }
 
 /// What makes the tree real.
-pub(super) trait Sink {
-    fn make_dir(&mut self, path: &str, mode: u32) -> Result<(), Fault>;
-    fn change_dir(&mut self, path: &str, mode: u32) -> Result<(), Fault>;
+pub(crate) trait Sink {
+    /// What goes wrong where the tree is made.
+    type Error: From<Fault>;
+
+    fn make_dir(&mut self, path: &str, mode: u32) -> Result<(), Self::Error>;
+    fn change_dir(&mut self, path: &str, mode: u32) -> Result<(), Self::Error>;
     /// Reads the archive's present body, `size` bytes.
     fn make_file<S: Source>(
         &mut self,
@@ -54,20 +72,20 @@ pub(super) trait Sink {
         mode: u32,
         size: u64,
         body: &mut Archive<'_, S>,
-    ) -> Result<Sha256, Fault>;
-    fn make_link(&mut self, path: &str, target: &str) -> Result<(), Fault>;
-    fn make_hard_link(&mut self, path: &str, target: &str) -> Result<(), Fault>;
+    ) -> Result<Sha256, Self::Error>;
+    fn make_link(&mut self, path: &str, target: &str) -> Result<(), Self::Error>;
+    fn make_hard_link(&mut self, path: &str, target: &str) -> Result<(), Self::Error>;
     /// Folders are empty when their turn comes.
-    fn remove(&mut self, path: &str, is_dir: bool) -> Result<(), Fault>;
+    fn remove(&mut self, path: &str, is_dir: bool) -> Result<(), Self::Error>;
 }
 
 impl Tree {
     /// Applies one layer on top of what is there.
-    pub(super) fn layer<S: Source>(
+    pub(crate) fn layer<S: Source, K: Sink>(
         &mut self,
         archive: &mut Archive<'_, S>,
-        sink: &mut impl Sink,
-    ) -> Result<(), Fault> {
+        sink: &mut K,
+    ) -> Result<(), K::Error> {
         self.layer += 1;
         self.root_named = false;
         self.whiteouts.clear();
@@ -77,31 +95,33 @@ impl Tree {
         Ok(())
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.placed.len()
     }
 
     /// Everything in the order of paths, folders before what is in them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Node)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Node)> {
         self.placed
             .iter()
             .map(|(path, placed)| (path.as_str(), &placed.node))
     }
 
-    fn place<S: Source>(
+    fn place<S: Source, K: Sink>(
         &mut self,
         member: Member,
         archive: &mut Archive<'_, S>,
-        sink: &mut impl Sink,
-    ) -> Result<(), Fault> {
+        sink: &mut K,
+    ) -> Result<(), K::Error> {
         let Member { path, kind, mode } = member;
         if path.is_empty() {
             // The folder itself keeps a mode of its own; hard links and links have no name to be refused by before here.
             if kind != MemberKind::Dir {
-                return Err(archive.refused("it stands in place of the image's own folder"));
+                return Err(archive
+                    .refused("it stands in place of the image's own folder")
+                    .into());
             }
             if std::mem::replace(&mut self.root_named, true) {
-                return Err(archive.refused("it stands twice in its layer"));
+                return Err(archive.refused("it stands twice in its layer").into());
             }
             return Ok(());
         }
@@ -111,11 +131,13 @@ impl Tree {
             if parent.split('/').any(|part| part.starts_with(AUFS)) {
                 return Ok(());
             }
-            return Err(archive.refused("a folder above it has the name of a whiteout"));
+            return Err(archive
+                .refused("a folder above it has the name of a whiteout")
+                .into());
         }
         if let Some(hidden) = name.strip_prefix(WHITEOUT) {
             if !self.whiteouts.insert(path.clone()) {
-                return Err(archive.refused("it stands twice in its layer"));
+                return Err(archive.refused("it stands twice in its layer").into());
             }
             return self.whiteout(parent, name, hidden, archive, sink);
         }
@@ -143,9 +165,8 @@ impl Tree {
                     self.placed.get(&target).map(|placed| placed.node.clone())
                 else {
                     let target = super::error::shown(target.as_bytes());
-                    return Err(
-                        archive.refused(format!("it is a hard link to \"{target}\", which is no file"))
-                    );
+                    let why = format!("it is a hard link to \"{target}\", which is no file");
+                    return Err(archive.refused(why).into());
                 };
                 sink.make_hard_link(&path, &target)?;
                 file
@@ -163,12 +184,12 @@ impl Tree {
     }
 
     /// Folders that no entry names are made as they are needed; nothing is ever written through a link.
-    fn make_parents<S: Source>(
+    fn make_parents<S: Source, K: Sink>(
         &mut self,
         parent: &str,
         archive: &Archive<'_, S>,
-        sink: &mut impl Sink,
-    ) -> Result<(), Fault> {
+        sink: &mut K,
+    ) -> Result<(), K::Error> {
         if parent.is_empty() {
             return Ok(());
         }
@@ -181,11 +202,13 @@ impl Tree {
                     "file"
                 };
                 let parent = super::error::shown(parent.as_bytes());
-                Err(archive.refused(format!("the folder \"{parent}\" above it is a {is}")))
+                Err(archive
+                    .refused(format!("the folder \"{parent}\" above it is a {is}"))
+                    .into())
             }
             None => {
                 self.make_parents(split(parent).0, archive, sink)?;
-                let mode = super::archive::MODE;
+                let mode = super::reader::MODE;
                 sink.make_dir(parent, mode)?;
                 let placed = Placed {
                     node: Node::Dir { mode },
@@ -199,42 +222,44 @@ impl Tree {
     }
 
     /// Clears the path for a new entry: what the layers below had there goes, what this layer has there is an error.
-    fn make_room<S: Source>(
+    fn make_room<S: Source, K: Sink>(
         &mut self,
         path: &str,
         kind: &MemberKind,
         archive: &Archive<'_, S>,
-        sink: &mut impl Sink,
-    ) -> Result<(), Fault> {
+        sink: &mut K,
+    ) -> Result<(), K::Error> {
         let Some(there) = self.placed.get(path) else {
             return Ok(());
         };
         if there.layer == self.layer && !there.implied {
-            return Err(archive.refused("it stands twice in its layer"));
+            return Err(archive.refused("it stands twice in its layer").into());
         }
         if matches!((&there.node, kind), (Node::Dir { .. }, MemberKind::Dir)) {
             return Ok(());
         }
         // A hard link to itself would lose the file it links to.
         if matches!(kind, MemberKind::HardLink { target } if target == path || within(target, path)) {
-            return Err(archive.refused("it is a hard link to what it replaces"));
+            return Err(archive.refused("it is a hard link to what it replaces").into());
         }
         if self.below(path).any(|(_, placed)| placed.layer == self.layer) {
-            return Err(archive.refused("it replaces a folder in which its own layer has entries"));
+            return Err(archive
+                .refused("it replaces a folder in which its own layer has entries")
+                .into());
         }
         self.remove_older(path, sink)
     }
 
-    fn whiteout<S: Source>(
+    fn whiteout<S: Source, K: Sink>(
         &mut self,
         parent: &str,
         name: &str,
         hidden: &str,
         archive: &Archive<'_, S>,
-        sink: &mut impl Sink,
-    ) -> Result<(), Fault> {
+        sink: &mut K,
+    ) -> Result<(), K::Error> {
         if matches!(hidden, "" | "." | "..") {
-            return Err(archive.refused("it is a whiteout of no name"));
+            return Err(archive.refused("it is a whiteout of no name").into());
         }
         if !parent.is_empty() {
             match self.placed.get(parent).map(|placed| &placed.node) {
@@ -262,7 +287,7 @@ impl Tree {
     }
 
     /// Removes what the layers below have at the path and under it. Folders stay while this layer has something in them.
-    fn remove_older(&mut self, path: &str, sink: &mut impl Sink) -> Result<(), Fault> {
+    fn remove_older<K: Sink>(&mut self, path: &str, sink: &mut K) -> Result<(), K::Error> {
         let here = self.placed.get(path).map(|placed| (path.to_owned(), placed));
         let mut old: Vec<(String, bool)> = Vec::new();
         // In reverse order what is in a folder comes before the folder.
@@ -310,7 +335,7 @@ fn within(path: &str, folder: &str) -> bool {
 }
 
 /// Folder and last name.
-pub(super) fn split(path: &str) -> (&str, &str) {
+pub(crate) fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
@@ -318,6 +343,8 @@ pub(super) fn split(path: &str) -> (&str, &str) {
 pub(super) struct Nowhere;
 
 impl Sink for Nowhere {
+    type Error = Fault;
+
     fn make_dir(&mut self, _: &str, _: u32) -> Result<(), Fault> {
         Ok(())
     }
@@ -333,7 +360,7 @@ impl Sink for Nowhere {
         _: u64,
         body: &mut Archive<'_, S>,
     ) -> Result<Sha256, Fault> {
-        body.read_body(|_| Ok(()))?;
+        body.read_body::<Fault>(|_| Ok(()))?;
         Ok([0; 32])
     }
 

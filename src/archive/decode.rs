@@ -31,7 +31,7 @@ pub(super) fn is_layer_type(media_type: &str) -> bool {
 }
 
 /// What a layer's bytes come from: a channel, or memory in tests and fuzzing.
-pub(super) trait Source: BufRead {
+pub(crate) trait Source: BufRead {
     /// The first bytes without taking them, at least four unless there are fewer.
     fn head(&mut self) -> io::Result<&[u8]>;
     /// Compressed bytes handed out so far.

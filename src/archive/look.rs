@@ -5,26 +5,29 @@ use std::error::Error;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use serde::Serialize;
 
-use super::archive::{Archive, Member, MemberKind};
 use super::decode::{Budget, Source};
-use super::error::{Fault, UnpackError};
+use super::error::{Fault, ReadError};
 use super::flow::{self, Image, Layer};
+use super::layers;
 use super::limits::Limits;
-use super::staging;
-use super::tree::{Node, Nowhere, OPAQUE, Tree, WHITEOUT, split};
+use super::reader::{Archive, Member, MemberKind};
+use super::tree::{Node, Nowhere, OPAQUE, Tree, WHITEOUT, file_mode, split};
 
 /// One path of an image, all layers applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Listed {
     /// Relative, without `.` and `..`.
     pub path: String,
     /// What it is.
+    #[serde(flatten)]
     pub kind: ListedKind,
 }
 
 /// What stands at a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
 pub enum ListedKind {
     /// A folder.
     Dir,
@@ -32,7 +35,8 @@ pub enum ListedKind {
     File {
         /// Bytes.
         size: u64,
-        /// Permissions as unpacking would set them.
+        /// Permissions as unpacking would set them; serialized as people write them, `"0644"`.
+        #[serde(serialize_with = "octal")]
         mode: u32,
     },
     /// A symbolic link.
@@ -46,19 +50,19 @@ pub enum ListedKind {
 /// links over links that leave excepted, which only a disk tells.
 ///
 /// # Errors
-/// [`UnpackError`].
+/// [`ReadError`].
 pub async fn list_entries<S, E>(
     limits: Limits,
     image: &Image,
     layers: impl IntoIterator<Item = Layer<S>>,
-) -> Result<Vec<Listed>, UnpackError>
+) -> Result<Vec<Listed>, ReadError>
 where
     S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    flow::feed(image, layers, move |incoming| {
+    flow::feed(image, layers, move |incoming| -> Result<_, Fault> {
         let mut tree = Tree::default();
-        staging::each_layer(incoming, limits, &mut tree, &mut Nowhere)?;
+        layers::each_layer(incoming, limits, &mut tree, &mut Nowhere)?;
         Ok(tree
             .iter()
             .map(|(path, node)| Listed {
@@ -75,7 +79,7 @@ fn listed(node: &Node) -> ListedKind {
         Node::Dir { .. } => ListedKind::Dir,
         Node::File { mode, size, .. } => ListedKind::File {
             size: *size,
-            mode: super::disk::file_mode(*mode),
+            mode: file_mode(*mode),
         },
         Node::Link { target } => ListedKind::Link {
             target: target.clone(),
@@ -87,14 +91,14 @@ fn listed(node: &Node) -> ListedKind {
 /// not in the answer. The topmost layer is read first, and no layer below the one that settles the last name.
 ///
 /// # Errors
-/// [`UnpackError`], also for a name that is a link or larger than `max`.
+/// [`ReadError`], also for a name that is a link or larger than `max`.
 pub async fn extract_files<S, E>(
     limits: Limits,
     max: u64,
     image: &Image,
     layers: impl IntoIterator<Item = Layer<S>>,
     names: &[&str],
-) -> Result<BTreeMap<String, Vec<u8>>, UnpackError>
+) -> Result<BTreeMap<String, Vec<u8>>, ReadError>
 where
     S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
     E: Into<Box<dyn Error + Send + Sync>>,
@@ -104,14 +108,14 @@ where
     let mut layers: Vec<Layer<S>> = layers.into_iter().collect();
     while let Some(layer) = layers.pop().filter(|_| !wanted.is_empty()) {
         let names = wanted.clone();
-        let mut search = flow::feed(image, [layer], move |incoming| {
+        let mut search = flow::feed(image, [layer], move |incoming| -> Result<_, Fault> {
             let mut search = Search {
                 wanted: names,
                 max,
                 ..Search::default()
             };
             let mut budget = Budget::new(limits);
-            staging::each_archive(incoming, &mut budget, |archive| search.layer(archive))?;
+            layers::each_archive(incoming, &mut budget, |archive| search.layer(archive))?;
             Ok(search)
         })
         .await?;
@@ -184,7 +188,7 @@ impl Search {
             )));
         }
         let mut content = Vec::new();
-        archive.read_body(|piece| {
+        archive.read_body::<Fault>(|piece| {
             content.extend_from_slice(piece);
             Ok(())
         })?;
@@ -198,4 +202,10 @@ impl Search {
 fn under(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder)
         .is_some_and(|rest| rest.starts_with('/'))
+}
+
+// serde hands over references.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn octal<S: serde::Serializer>(mode: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{mode:04o}"))
 }

@@ -1,4 +1,4 @@
-//! What an image may ask of the disk.
+//! What an image may ask for.
 
 /// Bounds on one image, all layers together (rule REG-6). [`Limits::default`] holds the documented values; the first
 /// three are flags.

@@ -1,0 +1,30 @@
+//! Images as bytes: what a layer's stream is checked for while it flows, whoever wants it. `registry` looks into images
+//! with it, `depot` unpacks them; both refuse the same things in the same words (rule REG-6).
+//!
+//! The caller's task reads the socket and hashes; a bounded channel hands the bytes to one blocking thread that
+//! decompresses and checks, and hands each entry to a [`Sink`]. Memory is bounded by the channel, the decoder's window
+//! and the list of entries.
+
+mod decode;
+mod digest;
+mod error;
+mod flow;
+mod layers;
+mod limits;
+mod look;
+mod pax;
+mod reader;
+mod tree;
+
+pub(crate) use decode::Source;
+pub(crate) use digest::{Hasher, digest_like, hex, sha256};
+pub(crate) use error::{Failure, Fault, shown};
+pub use error::{ReadError, Refusal};
+pub use flow::{Image, Layer};
+pub(crate) use flow::{Incoming, feed};
+pub(crate) use layers::each_layer;
+pub use limits::Limits;
+pub use look::{Listed, ListedKind, extract_files, list_entries};
+pub use reader::check_archive;
+pub(crate) use reader::{Archive, MODE};
+pub(crate) use tree::{Node, Sha256, Sink, Tree, dir_mode, file_mode, split};
