@@ -72,10 +72,8 @@ const HUGE: usize = 1_000_000;
 
 /// All of them. Operation, kind, size, and what is special.
 pub fn all() -> Vec<Body> {
-    let config = Shape::new("ModuleConfig", "shop", |bytes, turn| config(bytes, turn));
-    let metered = Shape::new("ModuleConfig", settings::MODULE, |bytes, turn| {
-        config(bytes, turn)
-    });
+    let metered = Shape::new("ModuleConfig", settings::MODULE, config);
+    let config = Shape::new("ModuleConfig", "shop", config);
     let policy = Shape::new("ModuleUpdatePolicy", "weekend", policy);
     let source = Shape::new("ModuleSource", "main", source);
     let release = Shape::new("ModuleRelease", "shop-v1.36.2", release);

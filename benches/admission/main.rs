@@ -1,7 +1,7 @@
 //! What a review costs: the server and its peers in one run, in turn, over real sockets. `benches/README.md` says what
 //! the figures mean, and keeps them.
 //!
-//! `cargo bench -- WORD...` measures only what has one of the words in its name.
+//! With words as arguments it measures only what has one of them in its name.
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![allow(
     clippy::cast_precision_loss,
@@ -27,7 +27,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> anyhow::Result<()> {
     hatchway::certificates::install_provider();
-    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [peers::ROLE, name, folder] => peers::serve(name, Path::new(folder)),
         [definitions::ROLE, count] => definitions::load(count.parse().context("not a count")?),

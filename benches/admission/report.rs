@@ -141,7 +141,9 @@ fn servers(files: &Files) -> anyhow::Result<Vec<Server>> {
                 .arg(&files.tls),
         )
     };
-    let mut servers = vec![hatchway(OURS, env!("CARGO_BIN_EXE_hatchway"))?];
+    let binary =
+        env::var("HATCHWAY_BENCH_BINARY").context("HATCHWAY_BENCH_BINARY does not say which server")?;
+    let mut servers = vec![hatchway(OURS, &binary)?];
     // Another build, to compare with.
     if let Ok(binary) = env::var("HATCHWAY_BENCH_OTHER") {
         servers.push(hatchway("other", &binary)?);
