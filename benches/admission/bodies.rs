@@ -202,7 +202,7 @@ fn config(bytes: usize, turn: usize) -> (Value, Option<Value>) {
 }
 
 fn policy(bytes: usize, turn: usize) -> (Value, Option<Value>) {
-    let windows: Vec<Value> = (0..=bytes / 60)
+    let windows: Vec<Value> = (0..(1 + bytes / 60).min(14))
         .map(|i| json!({"days": ["Sat", "Sun"], "from": format!("{:02}:00", i % 22), "to": format!("{:02}:30", i % 22 + 1)}))
         .collect();
     let mode = if turn == 0 { "Auto" } else { "Manual" };

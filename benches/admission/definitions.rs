@@ -1,12 +1,11 @@
 //! What it costs to load settings definitions.
 
-use crate::process::rss_of;
+use crate::process::{cpu_of, rss_of};
 use crate::settings;
 use anyhow::Context;
 use hatchway::world::Object;
 use serde_json::{Value, json};
 use std::process::Command;
-use std::time::Instant;
 
 /// First argument of this program when it loads definitions and says what that took.
 pub const ROLE: &str = "definitions";
@@ -35,12 +34,12 @@ pub fn load(count: usize) -> anyhow::Result<()> {
         .map(|i| settings::definition(&format!("module-{i}")).to_string())
         .collect();
     let before = rss_of("self")?;
-    let started = Instant::now();
+    let started = cpu_of("self")?;
     let objects = documents
         .iter()
         .map(|text| Ok(Object::from_value(serde_json::from_str(text)?)?))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let seconds = started.elapsed().as_secs_f64();
+    let seconds = (cpu_of("self")? - started).as_secs_f64();
     let kibibytes = (rss_of("self")? - before) * 1024.0 / count as f64;
     println!(
         "{}",

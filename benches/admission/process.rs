@@ -42,18 +42,9 @@ impl Server {
         Ok(server)
     }
 
-    /// CPU time used so far. The kernel tells hundredths of a second: rounds have to be long beside that.
+    /// CPU time used so far.
     pub fn cpu(&self) -> anyhow::Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The program's name may hold spaces; fields are counted after it: utime and stime are the 14th and 15th.
-        let (_, fields) = stat.rsplit_once(')').context("no stat")?;
-        let ticks = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .map(str::parse::<u64>)
-            .sum::<Result<u64, _>>()?;
-        Ok(Duration::from_millis(10 * ticks))
+        cpu_of(&self.child.id().to_string())
     }
 
     /// Memory, in MiB.
@@ -67,6 +58,20 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// CPU time that a process has used. The kernel tells hundredths of a second: rounds have to be long beside that.
+pub fn cpu_of(pid: &str) -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The program's name may hold spaces; fields are counted after it: utime and stime are the 14th and 15th.
+    let (_, fields) = stat.rsplit_once(')').context("no stat")?;
+    let ticks = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(str::parse::<u64>)
+        .sum::<Result<u64, _>>()?;
+    Ok(Duration::from_millis(10 * ticks))
 }
 
 /// Resident memory of a process, in MiB.

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 /// The module whose settings have a schema.
 pub const MODULE: &str = "metered";
 
-/// Groups of fields in the schema; each is 42 or 43 lines of YAML.
-const GROUPS: usize = 13;
+/// Groups of fields in the schema; each is about 60 lines of YAML.
+const GROUPS: usize = 9;
 
 /// Lines of the schema as YAML.
 pub fn schema_lines() -> usize {
@@ -33,19 +33,7 @@ pub fn definition(module: &str) -> Value {
 
 fn name(group: usize) -> String {
     const NAMES: [&str; GROUPS] = [
-        "ingress",
-        "storage",
-        "auth",
-        "logging",
-        "alerts",
-        "backup",
-        "proxy",
-        "tracing",
-        "quota",
-        "cache",
-        "gateway",
-        "retention",
-        "scaling",
+        "ingress", "storage", "auth", "logging", "alerts", "backup", "proxy", "tracing", "scaling",
     ];
     NAMES[group % GROUPS].to_owned()
 }
@@ -72,6 +60,18 @@ fn group_schema(group: usize) -> Value {
                 },
             }},
             "cidrs": {"type": "array", "maxItems": 1000, "items": {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$"}},
+            "pools": {"type": "object", "additionalProperties": {
+                "type": "object",
+                "required": ["cpu", "memory"],
+                "properties": {
+                    "cpu": {"x-kubernetes-int-or-string": true},
+                    "memory": {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(E|P|T|G|M|k|Ei|Pi|Ti|Gi|Mi|Ki)?$"},
+                    "minReplicas": {"type": "integer", "minimum": 0, "maximum": 100, "default": 1},
+                    "maxReplicas": {"type": "integer", "minimum": 1, "maximum": 100},
+                    "strategy": {"type": "string", "enum": ["Recreate", "RollingUpdate"], "default": "RollingUpdate"},
+                    "spot": {"type": "boolean", "default": false},
+                },
+            }},
         },
     })
 }
@@ -99,16 +99,21 @@ fn group_settings(group: usize, bytes: usize, turn: usize) -> Value {
         "size": if group.is_multiple_of(2) { json!("10Gi") } else { json!(10_240) },
         "nodeSelector": {"node-role.deckhouse.io/system": "", "topology.example.com/zone": "b"},
         "tolerations": [{"key": "dedicated.deckhouse.io", "value": "system", "effect": "NoExecute"}, {"operator": "Exists"}],
-        "cidrs": [],
+        "cidrs": ["10.111.0.0/16", "192.168.14.0/24"],
+        "pools": {},
     });
     if group == 0 {
         settings["replicas"] = json!(1 + turn % 16);
     }
-    let more = bytes.saturating_sub(settings.to_string().len()) / 16;
-    let cidrs: Vec<String> = (0..more)
-        .map(|i| format!("10.{}.{}.0/24", 100 + (i / 100) % 100, 100 + i % 100))
+    let more = bytes.saturating_sub(settings.to_string().len()) / 80;
+    let pools: Map<String, Value> = (0..more)
+        .map(|i| {
+            let pool =
+                json!({"cpu": "250m", "maxReplicas": 2 + i % 8, "memory": "512Mi", "spot": i % 3 == 0});
+            (format!("pool-{i}"), pool)
+        })
         .collect();
-    settings["cidrs"] = cidrs.into();
+    settings["pools"] = pools.into();
     settings
 }
 

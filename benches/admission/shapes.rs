@@ -18,33 +18,47 @@ pub fn object(identity: &Identity<'_>, body: &Value, status: Option<&Value>) -> 
         *body_name: body,
     });
     let applied = format!("{applied}\n");
-    let mut managed = vec![json!({
-        "apiVersion": api_version,
-        "fieldsType": "FieldsV1",
-        "fieldsV1": {
-            "f:metadata": {"f:annotations": {".": {}, "f:kubectl.kubernetes.io/last-applied-configuration": {}}},
-            format!("f:{body_name}"): fields_of(body),
-        },
-        "manager": "kubectl-client-side-apply",
-        "operation": "Update",
-        "time": "2026-10-02T08:41:17Z",
-    })];
+    // Longer ones do not fit into annotations, and are applied by the server.
+    let is_long = applied.len() > LONGEST_ANNOTATION;
+    let mut managed = vec![
+        managed_by(
+            "argocd-controller",
+            "Apply",
+            &api_version,
+            json!({
+                "f:metadata": {"f:labels": {"f:app.kubernetes.io/managed-by": {}, "f:team": {}}},
+                format!("f:{body_name}"): fields_of(body),
+            }),
+        ),
+        managed_by(
+            "kubectl-client-side-apply",
+            "Update",
+            &api_version,
+            json!({
+                "f:metadata": {"f:annotations": {".": {}, "f:kubectl.kubernetes.io/last-applied-configuration": {}}},
+                format!("f:{body_name}"): fields_of(body),
+            }),
+        ),
+    ];
+    if is_long {
+        managed.truncate(1);
+    }
     if let Some(status) = status {
-        managed.push(json!({
-            "apiVersion": api_version,
-            "fieldsType": "FieldsV1",
-            "fieldsV1": {"f:status": fields_of(status)},
-            "manager": "deckhouse-controller",
-            "operation": "Update",
-            "subresource": "status",
-            "time": "2026-10-02T08:41:19Z",
-        }));
+        managed.push(managed_by(
+            "deckhouse-controller",
+            "Update",
+            &api_version,
+            json!({
+                "f:metadata": {"f:finalizers": {".": {}, "v:\"modules.deckhouse.io/module-registered\"": {}}},
+                "f:status": fields_of(status),
+            }),
+        ));
     }
     let mut object = json!({
         "apiVersion": api_version,
         "kind": kind,
         "metadata": {
-            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": applied},
+            "annotations": {},
             "creationTimestamp": "2026-03-14T09:26:53Z",
             "finalizers": ["modules.deckhouse.io/module-registered"],
             "generation": 7,
@@ -56,10 +70,24 @@ pub fn object(identity: &Identity<'_>, body: &Value, status: Option<&Value>) -> 
         },
         *body_name: body,
     });
+    if !is_long {
+        object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] =
+            applied.into();
+    }
     if let Some(status) = status {
         object["status"] = status.clone();
     }
     object
+}
+
+/// What the API server allows all annotations of an object together.
+const LONGEST_ANNOTATION: usize = 256 << 10;
+
+fn managed_by(manager: &str, operation: &str, api_version: &str, fields: Value) -> Value {
+    json!({
+        "apiVersion": api_version, "fieldsType": "FieldsV1", "fieldsV1": fields,
+        "manager": manager, "operation": operation, "time": "2026-10-02T08:41:17Z",
+    })
 }
 
 /// What an object is.
