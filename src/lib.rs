@@ -5,7 +5,11 @@ pub mod certificates;
 pub mod cli;
 pub mod cluster;
 pub mod conversion;
+pub mod depot;
 pub mod documents;
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod registry;
 pub mod review;
 pub mod rules;
 pub mod settings;

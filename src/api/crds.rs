@@ -257,12 +257,26 @@ const LABEL: &str = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$";
 const DURATION: &str = "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
 /// From 0:00 to 23:59.
 const TIME: &str = "^([01]?[0-9]|2[0-3]):[0-5][0-9]$";
-/// The reference grammar of distribution, without tag and digest.
-const REPO: &str = r"^([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])([.]([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*(:[0-9]{1,5})?(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)+$";
-/// The same with an IPv6 host.
-const REPO_IPV6: &str = r"^\[[a-fA-F0-9:]+\](:[0-9]{1,5})?(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)+$";
-/// Semantic versioning 2.0.0.
-const SEMVER: &str = r"^(0|[1-9][0-9]*)[.](0|[1-9][0-9]*)[.](0|[1-9][0-9]*)(-(0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)([.](0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*))*)?([+][0-9a-zA-Z-]+([.][0-9a-zA-Z-]+)*)?$";
+/// A host by name, in the reference grammar of distribution.
+const DOMAIN: &str = r"^([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])([.]([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*";
+/// What tells a host from the first part of a path, as docker does.
+const HAS_HOST: &str = "^(localhost|[^/]*[.:A-Z][^/]*)/";
+/// Port, if any, and path.
+const PORT_AND_PATH: &str = r"(:0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)+$";
+/// Semantic versioning 2.0.0, with numbers of at most 19 digits, since longer ones do not fit 64 bits.
+const SEMVER: &str = r"^(0|[1-9][0-9]{0,18})[.](0|[1-9][0-9]{0,18})[.](0|[1-9][0-9]{0,18})(-(0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)([.](0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*))*)?([+][0-9a-zA-Z-]+([.][0-9a-zA-Z-]+)*)?$";
+
+/// An IPv6 address: eight groups, or fewer around one `::`.
+fn ipv6() -> String {
+    const GROUP: &str = "[0-9a-fA-F]{1,4}";
+    let full = format!("({GROUP}:){{7}}{GROUP}");
+    let short = (0..=7).map(|before| match (before, 7 - before) {
+        (0, after) => format!(":((:{GROUP}){{1,{after}}}|:)"),
+        (before, 0) => format!("({GROUP}:){{{before}}}:"),
+        (before, after) => format!("({GROUP}:){{{before}}}((:{GROUP}){{1,{after}}}|:)"),
+    });
+    [full].into_iter().chain(short).collect::<Vec<_>>().join("|")
+}
 
 fn validations(kind: Kind) -> Vec<Validation> {
     let name = |rule: String, text| Validation {
@@ -365,7 +379,10 @@ fn validations(kind: Kind) -> Vec<Validation> {
             label_length(),
             field(
                 &["registry", "repo"],
-                format!("self.matches(r'{REPO}') || self.matches(r'{REPO_IPV6}')"),
+                format!(
+                    "size(self) - self.indexOf('/') <= 256 && ((self.matches('{HAS_HOST}') && self.matches(r'{DOMAIN}{PORT_AND_PATH}')) || self.matches(r'^\\[({})\\]{PORT_AND_PATH}'))",
+                    ipv6()
+                ),
                 words::REPOSITORY,
             ),
             field(

@@ -1,12 +1,19 @@
 //! The command line: one file per command, each parses, calls and prints. Exit codes: 0 fine, 1 refused or found
 //! wrong, 2 could not judge or run.
 
+mod against;
+mod check;
+mod completions;
+mod docs;
+mod manifests;
+mod output;
+mod review;
 mod serve;
 
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::telemetry::{logs, panics};
@@ -40,6 +47,12 @@ struct Logs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Args>),
+    Check(check::Args),
+    Review(review::Args),
+    Manifests(manifests::Args),
+    Completions(completions::Args),
+    #[command(hide = true)]
+    Docs(docs::Args),
 }
 
 /// Does what the command line says.
@@ -52,6 +65,11 @@ pub fn run() -> ExitCode {
     panics::log_panics();
     let result = match command {
         Command::Serve(args) => serve::run(*args),
+        Command::Check(args) => check::run(args),
+        Command::Review(args) => review::run(args),
+        Command::Manifests(args) => manifests::run(args),
+        Command::Completions(args) => completions::run(args, Cli::command()),
+        Command::Docs(args) => docs::run(args, Cli::command()),
     };
     result.unwrap_or_else(|error| {
         // Nobody is left to be told when standard error is gone.
@@ -62,8 +80,6 @@ pub fn run() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -72,18 +88,33 @@ mod tests {
     }
 
     #[test]
-    fn every_long_flag_of_serve_can_come_from_the_environment() {
-        let command = Cli::command();
-        let serve = command.find_subcommand("serve").unwrap();
-        for flag in serve.get_arguments().chain(command.get_arguments()) {
-            let Some(name) = flag.get_long().filter(|name| !["help", "version"].contains(name)) else {
-                continue;
-            };
-            let env = format!("HATCHWAY_{}", name.replace('-', "_").to_uppercase());
-            assert_eq!(
-                flag.get_env().and_then(|env| env.to_str()),
-                Some(env.as_str()),
-                "--{name}"
+    fn every_long_flag_can_come_from_the_environment() {
+        fn visit(command: &clap::Command) {
+            for flag in command.get_arguments() {
+                let Some(name) = flag.get_long().filter(|name| !["help", "version"].contains(name)) else {
+                    continue;
+                };
+                let env = format!("HATCHWAY_{}", name.replace('-', "_").to_uppercase());
+                assert_eq!(
+                    flag.get_env().and_then(|env| env.to_str()),
+                    Some(env.as_str()),
+                    "{} --{name}",
+                    command.get_name()
+                );
+            }
+            command.get_subcommands().for_each(visit);
+        }
+        visit(&Cli::command());
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        for command in Cli::command().get_subcommands() {
+            let after = command.get_after_help().map(ToString::to_string);
+            assert!(
+                after.is_some_and(|after| after.starts_with("Examples:\n  hatchway ")),
+                "{}",
+                command.get_name()
             );
         }
     }

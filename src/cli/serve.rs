@@ -88,7 +88,7 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
         reviewer,
         routes,
         stop,
-    } = judging::judge(world, &namespace, &readiness, &mut registry)?;
+    } = judging::judge(world, &namespace, &readiness, &mut registry).await?;
 
     let https = listen(https_addr, "--https-addr").await?;
     let ops = listen(ops_addr, "--ops-addr").await?;

@@ -4,9 +4,9 @@
 use super::intake::{self, Misfit};
 use super::metadata;
 use crate::api::Kind;
-use crate::rules::admit;
+use crate::rules::admit::{self, Admitted};
 use crate::rules::convert;
-use crate::rules::{Finding, User};
+use crate::rules::{Finding, User, Verdict};
 use crate::world::{Object, World};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -55,41 +55,63 @@ pub(super) fn said(kind: Kind, document: &Value) -> Value {
     Value::Object(said)
 }
 
+/// An object that a file asks for, judged but for its settings.
+#[derive(Debug)]
+pub(super) struct Judged {
+    kind: Kind,
+    misfits: Vec<Misfit>,
+    admitted: Admitted,
+}
+
 /// Applies what a file says to the object as it is (`live`); `before` is what the file said when it was last
-/// applied. Everything that speaks against it is told at once.
-pub(super) fn apply(
+/// applied. Everything that speaks against it is told at once, when the verdict is settled.
+pub(super) fn judge(
     kind: Kind,
     said: &Value,
     before: Option<&Value>,
     live: Option<&Object>,
     by: By<'_>,
     world: &World,
-) -> Result<Applied, Vec<Misfit>> {
+) -> Result<Judged, Vec<Misfit>> {
     let old = live.map(Object::to_value);
     let wanted = match &old {
         None => said.clone(),
         Some(old) => merged(said, before, old),
     };
     let mut misfits = metadata::check(&wanted["metadata"]);
-    let admitted = match admit::admit(wanted, old.as_ref(), by.user, world, by.now) {
-        Ok(admitted) => admitted,
+    match admit::admit(wanted, old.as_ref(), by.user, world, by.now) {
+        Ok(admitted) => Ok(Judged {
+            kind,
+            misfits,
+            admitted,
+        }),
         Err(error) => {
             misfits.insert(0, intake::misfit(&error));
+            Err(misfits)
+        }
+    }
+}
+
+impl Judged {
+    /// What it comes to, once `settle` has judged the settings too: that takes its time, and needs no world.
+    pub(super) fn conclude(self, settle: impl FnOnce(Verdict) -> Verdict) -> Result<Applied, Vec<Misfit>> {
+        let Self {
+            kind,
+            mut misfits,
+            admitted,
+        } = self;
+        let Verdict {
+            refusals, warnings, ..
+        } = settle(admitted.verdict);
+        // A rule knows better than the API server what a name has to be.
+        misfits.retain(|misfit| refusals.iter().all(|refusal| refusal.field != misfit.field));
+        misfits.extend(refusals.into_iter().map(from_finding));
+        if !misfits.is_empty() {
             return Err(misfits);
         }
-    };
-    let refusals = admitted.verdict.refusals;
-    // A rule knows better than the API server what a name has to be.
-    misfits.retain(|misfit| refusals.iter().all(|refusal| refusal.field != misfit.field));
-    misfits.extend(refusals.into_iter().map(from_finding));
-    if !misfits.is_empty() {
-        return Err(misfits);
+        let object = intake::to_stored(kind, admitted.object).map_err(|misfit| vec![misfit])?;
+        Ok(Applied { object, warnings })
     }
-    let object = intake::to_stored(kind, admitted.object).map_err(|misfit| vec![misfit])?;
-    Ok(Applied {
-        object,
-        warnings: admitted.verdict.warnings,
-    })
 }
 
 /// What speaks against the removal of an object; nothing does when it is on its way out already.

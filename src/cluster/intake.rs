@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 /// Something about a field that keeps a document from being stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Misfit {
+pub(crate) struct Misfit {
     /// The field, written as causes write it.
-    pub(super) field: String,
+    pub(crate) field: String,
     /// What is wrong and the way out.
-    pub(super) message: String,
+    pub(crate) message: String,
 }
 
 impl Misfit {
@@ -55,7 +55,7 @@ pub(super) fn misfit(error: &AdmitError) -> Misfit {
 }
 
 /// Brings a document to the version that is stored, and drops what the kind does not know.
-pub(super) fn to_stored(kind: Kind, mut value: Value) -> Result<Object, Misfit> {
+pub(crate) fn to_stored(kind: Kind, mut value: Value) -> Result<Object, Misfit> {
     let version = format!("{GROUP}/{}", kind.storage_version());
     let note = convert::convert(&mut value, &version)
         .map_err(|error| Misfit::new(kind.body(), error.to_string()))?;

@@ -13,7 +13,7 @@ const NAME_PART: usize = 63;
 const ANNOTATIONS: usize = 256 << 10;
 
 /// What an API server would refuse about an object's metadata.
-pub(super) fn check(metadata: &Value) -> Vec<Misfit> {
+pub(crate) fn check(metadata: &Value) -> Vec<Misfit> {
     let mut misfits = Vec::new();
     let name = metadata["name"].as_str().unwrap_or_default();
     if !is_subdomain(name) {

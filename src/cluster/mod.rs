@@ -8,8 +8,8 @@
 mod apply;
 mod blank;
 pub mod folder;
-mod intake;
-mod metadata;
+pub(crate) mod intake;
+pub(crate) mod metadata;
 mod standalone;
 mod state;
 mod store;

@@ -7,6 +7,7 @@ use super::apply::{self, Applied, By};
 use super::intake::{self, Key, Misfit};
 use super::{Store, WriteError, folder};
 use crate::documents::{Changes, Document, Follower};
+use crate::review::Settler;
 use crate::rules::{Finding, User};
 use crate::telemetry::readiness::Condition;
 use crate::world::Object;
@@ -29,12 +30,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub struct Standalone {
     follower: Follower,
     store: Arc<Store>,
+    settler: Settler,
     /// Counts the changes of the world; what was refused is tried again after each.
     changes: watch::Receiver<u64>,
     user: String,
     entries: BTreeMap<Key, Entry>,
     /// What is wrong with documents that stand for no object, as it was last told.
     told: BTreeSet<String>,
+    /// Why the folder cannot be listed, as it was last told.
+    trouble: Option<String>,
 }
 
 // By hand: files hold credentials.
@@ -82,14 +86,16 @@ enum Outcome {
 impl Standalone {
     /// Follows `dir` and writes through `store`, as Hatchway's own account in `namespace`, which is trusted (AD-8).
     /// Nothing is read before the first step.
-    pub fn new(dir: impl Into<PathBuf>, store: Arc<Store>, namespace: &str) -> Self {
+    pub fn new(dir: impl Into<PathBuf>, store: Arc<Store>, namespace: &str, settler: Settler) -> Self {
         Self {
             follower: Follower::new(dir),
             changes: store.world().changes(),
             store,
+            settler,
             user: format!("system:serviceaccount:{namespace}:hatchway"),
             entries: BTreeMap::new(),
             told: BTreeSet::new(),
+            trouble: None,
         }
     }
 
@@ -101,37 +107,48 @@ impl Standalone {
     pub async fn run(mut self, synced: Condition, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut trouble = None;
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            let look = tokio::task::spawn_blocking(move || {
-                let looked = self.step(Timestamp::now());
-                if let Ok(lines) = &looked {
-                    tell(lines);
-                }
-                (self, looked)
-            });
-            let looked;
-            (self, looked) = match look.await {
-                Ok(back) => back,
-                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            self = match self.look(&synced).await {
+                Some(back) => back,
                 // The runtime is shutting down.
-                Err(_) => return,
+                None => return,
             };
-            let now = looked.err().map(|error| format!("{error}: {}", error.0));
-            match &now {
-                None => synced.met(),
-                Some(message) => synced.missing(message),
-            }
-            if now != trouble {
-                tell(now.as_slice());
-                trouble = now;
-            }
         }
+    }
+
+    /// Looks once and tells, as [`Self::run`] does; for a first look before anybody asks. `None` when the runtime is
+    /// shutting down.
+    ///
+    /// # Panics
+    /// See [`Self::run`].
+    pub async fn look(mut self, synced: &Condition) -> Option<Self> {
+        let look = tokio::task::spawn_blocking(move || {
+            let looked = self.step(Timestamp::now());
+            if let Ok(lines) = &looked {
+                tell(lines);
+            }
+            (self, looked)
+        });
+        let (mut back, looked) = match look.await {
+            Ok(back) => back,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => return None,
+        };
+        let trouble = looked.err().map(|error| format!("{error}: {}", error.0));
+        match &trouble {
+            None => synced.met(),
+            Some(message) => synced.missing(message),
+        }
+        if trouble != back.trouble {
+            tell(trouble.as_slice());
+            back.trouble = trouble;
+        }
+        Some(back)
     }
 
     /// One look: applies what changed, and tries again what was refused when files or world have changed. Returns
@@ -274,8 +291,8 @@ impl Standalone {
             return Outcome::Refused(vec![Misfit::new(String::new(), message)]);
         }
         let before = entry.applied.as_ref();
-        let applied = apply::apply(*kind, &entry.said, before, live.as_ref(), by, &world.read());
-        match applied {
+        let judged = apply::judge(*kind, &entry.said, before, live.as_ref(), by, &world.read());
+        match judged.and_then(|judged| judged.conclude(|verdict| self.settler.settle(verdict))) {
             Err(misfits) => Outcome::Refused(misfits),
             Ok(Applied { object, warnings }) => {
                 let write = match live {

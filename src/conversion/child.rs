@@ -16,7 +16,7 @@ use crate::settings::compile_filter;
 
 /// Seconds of processor time. A conversion of the largest settings takes a tenth of it.
 const CPU_SECONDS: u64 = 1;
-/// Bytes of memory that can be written to, the program's own few megabytes and the stack included.
+/// Bytes of memory that can be written to, over what the program has when it starts; the stack included.
 const DATA: u64 = 256 << 20;
 /// Bytes of addresses: allocators reserve far more than they use.
 const ADDRESSES: u64 = 8 << 30;
@@ -36,7 +36,7 @@ pub fn run() -> ExitCode {
 fn limit_self() -> io::Result<()> {
     let limits = [
         (Resource::Cpu, CPU_SECONDS),
-        (Resource::Data, DATA),
+        (Resource::Data, data_now()?.saturating_add(DATA)),
         (Resource::As, ADDRESSES),
         (Resource::Core, 0),
         (Resource::Fsize, 0),
@@ -53,6 +53,18 @@ fn limit_self() -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Bytes of writable memory that the program has, touched or not: an allocator may have reserved much.
+fn data_now() -> io::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let kilobytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmData:"))
+        .and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kilobytes
+        .map(|number| number << 10)
+        .ok_or_else(|| io::Error::other("no VmData in /proc/self/status"))
 }
 
 fn converse() -> io::Result<()> {

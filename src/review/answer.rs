@@ -90,14 +90,14 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// A review that is none of ours: allowed, with a warning or without.
-    pub fn passed_over(uid: &'a str, warning: Option<&str>) -> Self {
+    /// A review that is not looked into, by a rule or for want of one: allowed, with a warning or without.
+    pub fn passed_over(uid: &'a str, rule: &str, warning: Option<&str>) -> Self {
         Self {
             uid,
             allowed: true,
             audit_annotations: Some(AuditAnnotations {
                 decision: Decision::Skipped.name(),
-                rules: String::new(),
+                rules: rule.to_owned(),
             }),
             warnings: fit(warning.into_iter()),
             ..Self::default()
@@ -147,18 +147,13 @@ impl<'a> Response<'a> {
     /// Defaults to be filled in; without any, an answer without a patch.
     pub fn patched(uid: &'a str, patch: &[PatchOperation]) -> Self {
         let text = (!patch.is_empty()).then(|| serde_json::to_vec(patch).unwrap_or_default());
-        let decision = if patch.is_empty() {
-            Decision::Skipped
-        } else {
-            Decision::Allowed
-        };
         Self {
             uid,
             allowed: true,
             patch_type: text.is_some().then_some("JSONPatch"),
             patch: text.map(|text| STANDARD.encode(text)),
             audit_annotations: Some(AuditAnnotations {
-                decision: decision.name(),
+                decision: Decision::Allowed.name(),
                 rules: if patch.is_empty() {
                     String::new()
                 } else {
@@ -169,7 +164,7 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// The whole review as JSON.
+    /// The whole review as a line of JSON, for people with curl.
     pub fn into_json(self) -> Vec<u8> {
         let review = Review {
             api_version: "admission.k8s.io/v1",
@@ -177,7 +172,9 @@ impl<'a> Response<'a> {
             response: self,
         };
         // Strings, numbers and booleans: nothing here can fail to serialise.
-        serde_json::to_vec(&review).unwrap_or_default()
+        let mut json = serde_json::to_vec(&review).unwrap_or_default();
+        json.push(b'\n');
+        json
     }
 }
 
@@ -224,11 +221,12 @@ fn rules(verdict: &Verdict) -> String {
     rules.join(",")
 }
 
-/// As many warnings as the API server passes on, each as long as clients show; then a count.
+/// As many warnings as the API server passes on, each as long as clients show; then a count. Lengths are characters,
+/// as the API server counts them.
 fn fit<'m>(messages: impl Iterator<Item = &'m str>) -> Vec<String> {
     let all: Vec<String> = messages.map(shorten).collect();
-    let total: usize = all.iter().map(String::len).sum();
-    if total <= ALL_WARNINGS {
+    let length = |warning: &String| warning.chars().count();
+    if all.iter().map(length).sum::<usize>() <= ALL_WARNINGS {
         return all;
     }
     let count = all.len();
@@ -236,8 +234,8 @@ fn fit<'m>(messages: impl Iterator<Item = &'m str>) -> Vec<String> {
     let mut fitting: Vec<String> = all
         .into_iter()
         .take_while(|warning| {
-            let fits = warning.len() <= left;
-            left = left.saturating_sub(warning.len());
+            let fits = length(warning) <= left;
+            left = left.saturating_sub(length(warning));
             fits
         })
         .collect();
@@ -246,15 +244,11 @@ fn fit<'m>(messages: impl Iterator<Item = &'m str>) -> Vec<String> {
 }
 
 fn shorten(message: &str) -> String {
-    if message.len() <= LONGEST_WARNING {
+    // A message of few bytes has few characters.
+    if message.len() <= LONGEST_WARNING || message.chars().count() <= LONGEST_WARNING {
         return message.to_owned();
     }
-    let room = LONGEST_WARNING - '…'.len_utf8();
-    let end = (0..=room)
-        .rev()
-        .find(|end| message.is_char_boundary(*end))
-        .unwrap_or_default();
-    format!("{}…", &message[..end])
+    message.chars().take(LONGEST_WARNING - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -263,13 +257,11 @@ mod tests {
 
     #[test]
     fn warnings_are_cut_between_characters() {
-        let long = "ы".repeat(200);
-        let cut = shorten(&long);
-        assert!(
-            cut.len() <= LONGEST_WARNING && cut.ends_with('…'),
-            "{}",
-            cut.len()
-        );
+        let fits = "ы".repeat(LONGEST_WARNING);
+        assert_eq!(shorten(&fits), fits);
+        let cut = shorten(&(fits + "ы"));
+        assert_eq!(cut.chars().count(), LONGEST_WARNING);
+        assert!(cut.ends_with("ы…"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! ConversionReviews: lists of objects brought to one version (CV-1). Needs no world.
 
+use super::json;
 use crate::rules::convert::{self, Note};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 const API_VERSION: &str = "apiextensions.k8s.io/v1";
@@ -25,7 +26,16 @@ struct Request {
     #[serde(rename = "desiredAPIVersion", default)]
     desired_api_version: String,
     #[serde(default)]
-    objects: Vec<Value>,
+    objects: Option<Vec<Strict>>,
+}
+
+/// An object in which no key stands twice: which of the two would be converted?
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        json::strict(deserializer).map(Self)
+    }
 }
 
 #[derive(Serialize)]
@@ -57,8 +67,8 @@ pub fn convert(body: &[u8]) -> Result<Converted, String> {
             error.valid_up_to()
         )
     })?;
-    let review: Review =
-        serde_json::from_str(text).map_err(|error| format!("the body is no ConversionReview: {error}"))?;
+    let review: Review = serde_json::from_str(text)
+        .map_err(|error| format!("the body is no ConversionReview: {}", json::message(&error)))?;
     if review.api_version != API_VERSION || review.kind != KIND {
         return Err(format!(
             "expected apiVersion '{API_VERSION}' and kind '{KIND}', found '{}' and '{}': send {API_VERSION} {KIND}",
@@ -83,8 +93,13 @@ fn convert_all(request: Request) -> Converted {
     let Request {
         uid,
         desired_api_version: desired,
-        mut objects,
+        objects,
     } = request;
+    let mut objects: Vec<Value> = objects
+        .into_iter()
+        .flatten()
+        .map(|Strict(object)| object)
+        .collect();
     let mut unreadable = Vec::new();
     let mut failures = Vec::new();
     for (i, object) in objects.iter_mut().enumerate() {

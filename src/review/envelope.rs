@@ -31,7 +31,7 @@ pub struct Request<'a> {
     #[serde(borrow, default)]
     pub uid: Cow<'a, str>,
     /// Group, version and kind of the object.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     pub kind: GroupVersionKind<'a>,
     /// A part of the object, such as `status`; empty for the object itself.
     #[serde(borrow, default)]
@@ -40,7 +40,7 @@ pub struct Request<'a> {
     name: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     operation: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     user_info: UserInfo<'a>,
     #[serde(borrow, default)]
     object: Option<WireObject<'a>>,
@@ -80,7 +80,7 @@ struct WireObject<'a> {
     api_version: Cow<'a, str>,
     #[serde(borrow, default)]
     kind: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     metadata: Metadata<'a>,
     #[serde(borrow, default)]
     spec: Option<&'a RawValue>,
@@ -105,6 +105,13 @@ struct Metadata<'a> {
     owner_references: Option<&'a RawValue>,
     #[serde(borrow, default)]
     finalizers: Option<&'a RawValue>,
+}
+
+/// null is absence, as Go reads it.
+fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Why bytes are no review that can be answered: told as HTTP 400 (AD-1).
@@ -183,6 +190,8 @@ pub struct Judge<'a> {
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
+const NEW: &str = "request.object";
+const OLD: &str = "request.oldObject";
 
 /// Reads the envelope.
 ///
@@ -234,16 +243,34 @@ impl<'a> Request<'a> {
     }
 
     /// The body of the object as it shall be, for the mutating side, which never refuses; `None` where there is
-    /// nothing to fill in: not ours, on its way out, or unreadable.
-    pub fn body_to_fill(&self) -> Option<(Kind, &'static str, Value)> {
+    /// nothing to fill in: not ours, on its way out, or nested too deep.
+    ///
+    /// # Errors
+    /// [`ReadReviewError`] where the body cannot be read for sure.
+    pub fn body_to_fill(&self) -> Result<Option<(Kind, &'static str, Value)>, ReadReviewError> {
+        let Some((kind, version, raw)) = self.raw_body_to_fill() else {
+            return Ok(None);
+        };
+        match json::read(raw.get()) {
+            Ok(value) => Ok(Some((kind, version, value))),
+            Err(ReadJsonError::TooDeep) => Ok(None),
+            Err(source) => Err(ReadReviewError::Part {
+                field: format!("request.object.{}", kind.body()),
+                source,
+            }),
+        }
+    }
+
+    fn raw_body_to_fill(&self) -> Option<(Kind, &'static str, &'a RawValue)> {
         let kind = self.our_kind()?;
         let version = kind.version(&self.kind.version)?;
         let is_write = matches!(self.judged_operation()?, Operation::Create | Operation::Update);
         let object = self.object.as_ref().filter(|_| is_write && self.is_whole())?;
-        if object.metadata.deletion_timestamp.is_some() {
+        let is_leaving = |object: &WireObject<'_>| object.metadata.deletion_timestamp.is_some();
+        if is_leaving(object) || self.old_object.as_ref().is_some_and(is_leaving) {
             return None;
         }
-        Some((kind, version, json::read(object.body(kind)?.get()).ok()?))
+        Some((kind, version, object.body(kind)?))
     }
 
     /// Whether the review is about the object itself and not about a part such as `status`.
@@ -268,21 +295,12 @@ impl<'a> Request<'a> {
             return missing("request.kind", "say group, version and kind of the object");
         }
         if operation != Operation::Delete && self.object.is_none() {
-            return missing(
-                "request.object",
-                "CREATE and UPDATE carry the object as it shall be",
-            );
+            return missing(NEW, "CREATE and UPDATE carry the object as it shall be");
         }
         if operation != Operation::Create && self.old_object.is_none() {
-            return missing(
-                "request.oldObject",
-                "UPDATE and DELETE carry the object as it was",
-            );
+            return missing(OLD, "UPDATE and DELETE carry the object as it was");
         }
-        for (field, object) in [
-            ("request.object", &self.object),
-            ("request.oldObject", &self.old_object),
-        ] {
+        for (field, object) in [(NEW, &self.object), (OLD, &self.old_object)] {
             if let Some(object) = object {
                 self.check_kind(field, object)?;
             }
@@ -374,12 +392,8 @@ impl<'a> Request<'a> {
             .or(self.name)
             .unwrap_or_default()
             .into_owned();
-        let new = new
-            .map(|object| reader.parts("request.object", &object))
-            .transpose()?;
-        let old = old
-            .map(|object| reader.parts("request.oldObject", &object))
-            .transpose()?;
+        let new = new.map(|object| reader.parts(NEW, &object)).transpose()?;
+        let old = old.map(|object| reader.parts(OLD, &object)).transpose()?;
         let body_changed = match (&new, &old) {
             _ if same_body => false,
             (Some(new), Some(old)) => new.body != old.body,
@@ -462,7 +476,10 @@ impl Reader {
         match json::read(raw.get()) {
             Ok(value) => Ok(Body::new(self.kind, self.version, value)),
             Err(ReadJsonError::TooDeep) => {
-                self.too_deep = Some(self.kind.body());
+                // Only what shall be is refused: what is there already must be free to go or to be mended (AD-8).
+                if object_path == NEW {
+                    self.too_deep = Some(self.kind.body());
+                }
                 Ok(Body::default())
             }
             Err(source) => Err(ReadReviewError::Part {
@@ -528,7 +545,9 @@ impl<'de> Deserialize<'de> for StringMap {
                 };
                 while let Some(key) = entries.next_key::<Cow<'_, str>>()? {
                     if crate::rules::is_ours(&key) {
-                        let value: String = entries.next_value()?;
+                        // null is an empty string, as Go reads it.
+                        let value: Option<String> = entries.next_value()?;
+                        let value = value.unwrap_or_default();
                         if map.ours.insert(key.clone().into_owned(), value).is_some() {
                             map.duplicate = Some(key.into_owned());
                         }

@@ -38,6 +38,19 @@ pub fn read(text: &str) -> Result<Value, ReadJsonError> {
         .map_err(|error| own_error(&error))
 }
 
+/// Reads a value as a part of something larger; [`message`] makes words of the error.
+pub(super) fn strict<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    Strict { depth: 0 }.deserialize(deserializer)
+}
+
+/// What went wrong, for people, whether or not it came out of [`strict`].
+pub(super) fn message(error: &serde_json::Error) -> String {
+    match own_error(error) {
+        ReadJsonError::Syntax(text) => text,
+        own => own.to_string(),
+    }
+}
+
 fn own_error(error: &serde_json::Error) -> ReadJsonError {
     let text = error.to_string();
     if text.contains(TOO_DEEP) || text.starts_with("recursion limit exceeded") {

@@ -10,5 +10,5 @@ mod settle;
 mod trusted;
 
 pub use reviewer::{Reviews, Told};
-pub use settle::{Settled, settle};
+pub use settle::{Settled, Settler, settle};
 pub use trusted::Trusted;

@@ -183,7 +183,7 @@ fn read(body: &[u8]) -> Result<Asked<'_>, Answer> {
     match request.into_ask() {
         Ok(Ask::Judge(judge)) => Ok(Asked::Judge(labels, uid, judge)),
         Ok(Ask::PassOver(warning)) => {
-            let response = Response::passed_over(&uid, warning.as_deref());
+            let response = Response::passed_over(&uid, "AD-1", warning.as_deref());
             Ok(Asked::Answered(
                 labels.answer(Decision::Skipped.name(), response.into_json()),
             ))
@@ -202,17 +202,17 @@ fn mutate(body: &[u8]) -> Answer {
     if let Err(error) = request.check() {
         return labels.malformed_by(&error);
     }
-    let patch = request
-        .body_to_fill()
-        .map(|(kind, version, body)| rules::mutate::patch(kind, version, &body))
-        .unwrap_or_default();
-    let verdict = if patch.is_empty() {
-        Decision::Skipped
-    } else {
-        Decision::Allowed
+    let body = match request.body_to_fill() {
+        Ok(body) => body,
+        Err(error) => return labels.malformed_by(&error),
     };
+    let Some((kind, version, body)) = body else {
+        let response = Response::passed_over(&request.uid, "", None);
+        return labels.answer(Decision::Skipped.name(), response.into_json());
+    };
+    let patch = rules::mutate::patch(kind, version, &body);
     labels.answer(
-        verdict.name(),
+        Decision::Allowed.name(),
         Response::patched(&request.uid, &patch).into_json(),
     )
 }
@@ -268,7 +268,7 @@ impl Labels {
 
     /// AD-1: an HTTP error with one line of JSON.
     fn malformed(self, message: &str) -> Answer {
-        let line = serde_json::json!({"error": message}).to_string();
+        let line = format!("{}\n", serde_json::json!({"error": message}));
         Answer {
             status: StatusCode::BAD_REQUEST,
             body: line.into(),

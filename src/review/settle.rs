@@ -2,10 +2,11 @@
 //! lock, and off the async threads where that takes long.
 
 use crate::conversion::{ConversionError, Converter};
-use crate::rules::{FailedConversion, SettingsQuestion, Skipped, Verdict, Written};
+use crate::rules::{CauseReason, FailedConversion, Finding, SettingsQuestion, Skipped, Verdict, Written};
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 
 /// A verdict that is final.
 #[derive(Debug)]
@@ -98,4 +99,47 @@ async fn convert(
     converter
         .convert(definition, written.version, &written.settings, deadline)
         .await
+}
+
+/// How long the settings of a file may take: nobody waits for an answer by the clock, as an API server does.
+const FILE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Settles verdicts for callers that are not asynchronous: the files of `serve --standalone`, and `check`.
+#[derive(Clone)]
+pub struct Settler {
+    converter: Converter,
+    runtime: Handle,
+}
+
+impl Settler {
+    /// Converts by `converter` on a runtime of several threads, of which the callers' is none.
+    pub const fn new(converter: Converter, runtime: Handle) -> Self {
+        Self { converter, runtime }
+    }
+
+    /// Answers the verdict's question, if it has one. What is not ready in time is refused: it may be tried again.
+    pub fn settle(&self, verdict: Verdict) -> Verdict {
+        if verdict.question.is_none() {
+            return verdict;
+        }
+        let deadline = Instant::now() + FILE_PATIENCE;
+        let Settled {
+            mut verdict,
+            skipped,
+            timed_out,
+        } = self.runtime.block_on(settle(verdict, &self.converter, deadline));
+        if let Some((module, skipped)) = skipped {
+            tracing::debug!(module, ?skipped, "settings were not judged to the end");
+        }
+        if timed_out {
+            verdict.refuse(vec![Finding {
+                rule: "AD-6",
+                field: "spec.settings".to_owned(),
+                message: "spec.settings could not be converted in time: try again".to_owned(),
+                reason: CauseReason::Invalid,
+                forbidden: false,
+            }]);
+        }
+        verdict
+    }
 }

@@ -19,10 +19,20 @@ pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
                 findings.refuse("MR-3", field, CauseReason::NotSupported, error.to_string());
             }
         } else if !annotation::KNOWN.contains(&key.as_str())
-            && let Some(known) = nearest(key, annotation::KNOWN.iter().copied())
+            && let Some(known) = nearest_annotation(key)
         {
             let message = format!("annotation '{key}' is not known, did you mean \"{known}\"?");
-            findings.warn("MR-3", field, message);
+            findings.warn("AD-3", field, message);
         }
     }
+}
+
+/// The known annotation whose own part, after the prefix that all of them share, is nearest.
+fn nearest_annotation(key: &str) -> Option<&'static str> {
+    let own = |key: &'static str| key.rsplit('/').next().unwrap_or(key);
+    let near = nearest(
+        key.rsplit('/').next()?,
+        annotation::KNOWN.iter().map(|key| own(key)),
+    )?;
+    annotation::KNOWN.iter().copied().find(|known| own(known) == near)
 }

@@ -95,35 +95,38 @@ pub fn validate(subject: &Subject, user: User<'_>, world: &World, now: Timestamp
     if subject.metadata_changed || !matches!(subject.operation, Operation::Update) {
         annotations::judge(&case, &mut findings);
     }
+    findings.remember_wrong();
     let rules = rules_of(subject.kind)
         .iter()
         .filter(|rule| rule.on.contains(&subject.operation));
     for rule in rules.filter(|rule| concerns(subject, rule)) {
         let mut said = Findings::default();
         (rule.judge)(&case, &mut said);
+        said.remember_wrong();
         if is_unchanged(&case, rule) {
-            // What was wrong before comes first among the warnings: it would be refused if it were new.
-            let was_wrong = said.refusals.drain(..).map(|finding| {
-                let message = format!("{}: {}", finding.field, finding.message);
-                Finding { message, ..finding }
-            });
-            findings.warnings.splice(0..0, was_wrong);
+            said.refusals
+                .drain(..)
+                .for_each(|refusal| findings.tolerate(refusal));
             said.missing.clear();
         }
         findings.refusals.append(&mut said.refusals);
         findings.warnings.append(&mut said.warnings);
         findings.missing.append(&mut said.missing);
         findings.question = findings.question.or(said.question);
+        findings.wrong.append(&mut said.wrong);
     }
     if subject.body_changed && subject.new.is_some() {
         schema::judge(&case, &mut findings);
     }
     let Findings {
         refusals,
-        warnings,
+        mut warnings,
+        was_wrong,
         missing,
         question,
+        wrong: _,
     } = findings;
+    warnings.splice(0..0, was_wrong);
     let decision = if refusals.is_empty() {
         Decision::Allowed
     } else {

@@ -63,8 +63,12 @@ pub struct Reference {
 pub(super) struct Findings {
     pub(super) refusals: Vec<Finding>,
     pub(super) warnings: Vec<Finding>,
+    /// What would be refused if it were new: the most important warnings.
+    pub(super) was_wrong: Vec<Finding>,
     pub(super) missing: Vec<Reference>,
     pub(super) question: Option<SettingsQuestion>,
+    /// Fields that a rule found wrong, refused or not: the schema does not tell them again (AD-4).
+    pub(super) wrong: Vec<String>,
 }
 
 impl Findings {
@@ -110,6 +114,18 @@ impl Findings {
             reason: CauseReason::Invalid,
             forbidden: false,
         });
+    }
+
+    /// Turns a refusal into a warning, since nothing that led to it has changed (AD-8).
+    pub(super) fn tolerate(&mut self, refusal: Finding) {
+        let message = format!("{}: {}", refusal.field, refusal.message);
+        self.was_wrong.push(Finding { message, ..refusal });
+    }
+
+    /// Remembers the fields of all refusals so far, before some of them become warnings.
+    pub(super) fn remember_wrong(&mut self) {
+        self.wrong
+            .extend(self.refusals.iter().map(|finding| finding.field.clone()));
     }
 
     /// Remembers that an object's absence led to a refusal.

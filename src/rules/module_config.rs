@@ -2,14 +2,15 @@
 
 use super::engine::{ALWAYS, CREATE, DELETE, Reads, Rule, WRITES};
 use super::finding::{Findings, or_nearest};
-use super::{Case, CauseReason};
-use super::{settings, windows};
+use super::{Case, CauseReason, schema, settings, windows};
 use crate::api::names::{self, annotation};
-use crate::api::{Kind, Module, ModulePullOverride, ModuleSource, ModuleUpdatePolicy, ReleaseChannel, words};
-use crate::values::{ModuleName, Requirement, Version, nearest, parse_bool};
+use crate::api::{Kind, Module, ModulePullOverride, ModuleSource, ModuleUpdatePolicy, words};
+use crate::values::{ModuleName, Requirement, Version};
 use serde_json::Value;
 
 const ENABLED: &[&str] = &["enabled"];
+const PLATFORM_WINDOWS: &[&str] = &["settings", "update", "windows"];
+const PLATFORM_CHANNEL: &[&str] = &["settings", "releaseChannel"];
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -43,8 +44,13 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         on: WRITES,
-        reads: &[Reads::Body(&["settings"])],
-        judge: platform_updates,
+        reads: &[Reads::Body(PLATFORM_WINDOWS)],
+        judge: platform_windows,
+    },
+    Rule {
+        on: WRITES,
+        reads: &[Reads::Body(PLATFORM_CHANNEL)],
+        judge: platform_channel,
     },
     Rule {
         on: WRITES,
@@ -203,32 +209,34 @@ fn has_settings(settings: Option<&Value>) -> bool {
         .is_some_and(|settings| !settings.is_empty())
 }
 
-/// POL-1: what the platform's own settings say of updates is judged like a policy.
-fn platform_updates(case: &Case<'_>, findings: &mut Findings) {
-    if case.name() != names::PLATFORM_CONFIG {
+/// POL-1: the platform's own windows are judged like a policy's, also where no schema of settings is known.
+fn platform_windows(case: &Case<'_>, findings: &mut Findings) {
+    const FIELD: &str = "spec.settings.update.windows";
+    let Some(value) = platform_value(case, PLATFORM_WINDOWS) else {
         return;
+    };
+    if let Some(list) = value.as_array() {
+        windows::judge(FIELD, list, findings);
     }
-    if let Some(list) = case
-        .value(&["settings", "update", "windows"])
-        .and_then(Value::as_array)
-    {
-        windows::judge("spec.settings.update.windows", list, findings);
-    }
-    if let Some(channel) = case.text(&["settings", "releaseChannel"])
-        && serde_json::from_value::<ReleaseChannel>(channel.into()).is_err()
-    {
-        let known = ["Alpha", "Beta", "EarlyAccess", "Stable", "RockSolid", "Lts"];
-        let hint = or_nearest(
-            nearest(channel, known),
-            &format!("use one of {}", known.join(", ")),
-        );
-        findings.refuse(
-            "POL-1",
+    findings.remember_wrong();
+    schema::judge_like_policy(&PLATFORM_WINDOWS[1..], FIELD, value, findings);
+}
+
+/// POL-1: the platform's own channel is one that exists.
+fn platform_channel(case: &Case<'_>, findings: &mut Findings) {
+    if let Some(value) = platform_value(case, PLATFORM_CHANNEL) {
+        schema::judge_like_policy(
+            &PLATFORM_CHANNEL[1..],
             "spec.settings.releaseChannel",
-            CauseReason::NotSupported,
-            format!("'{channel}' is no release channel{hint}"),
+            value,
+            findings,
         );
     }
+}
+
+fn platform_value<'a>(case: &Case<'a>, path: &[&str]) -> Option<&'a Value> {
+    let value = case.value(path).filter(|value| !value.is_null());
+    value.filter(|_| case.name() == names::PLATFORM_CONFIG)
 }
 
 /// MC-9: an experimental module must be allowed, and what a module requires must be on and fit.
@@ -311,7 +319,7 @@ fn requirement(case: &Case<'_>, parent: &str, constraint: &str, findings: &mut F
         }
         Some(version) if !requirement.constraint.matches(&version) => {
             let message = format!(
-                "can't enable module \"{module}\": it requires module '{parent}' in version {}, but {version} is installed, update '{parent}' first",
+                "can't enable module \"{module}\": it requires module '{parent}' in version {}, but {version} is installed, bring '{parent}' to such a version first",
                 requirement.constraint
             );
             findings.refuse("MC-9", FIELD, CauseReason::Forbidden, message);
@@ -380,9 +388,7 @@ fn disabling(case: &Case<'_>, findings: &mut Findings) {
     };
     let is_confirmed = case
         .current()
-        .and_then(|parts| parts.annotations.get(annotation::ALLOW_DISABLING))
-        .and_then(|value| parse_bool(value).ok())
-        == Some(true);
+        .is_some_and(|parts| parts.says(annotation::ALLOW_DISABLING));
     if options.confirmation != Some(true) || is_confirmed {
         return;
     }
@@ -416,8 +422,12 @@ fn stays_on(case: &Case<'_>) -> bool {
     if case.is_delete() {
         return false;
     }
-    case.flag(ENABLED)
-        .unwrap_or_else(|| case.old_flag(ENABLED).is_none())
+    // A switch that is no boolean is for the schema to refuse.
+    let is_judged = case.value(ENABLED).is_none_or(Value::is_boolean);
+    !is_judged
+        || case
+            .flag(ENABLED)
+            .unwrap_or_else(|| case.old_flag(ENABLED).is_none())
 }
 
 /// MC-12: the override goes first.

@@ -3,6 +3,7 @@
 use super::engine::{CREATE, Reads, Rule, WRITES};
 use super::finding::{Findings, or_nearest};
 use super::{Case, CauseReason, module_config};
+use crate::api::names::annotation;
 use crate::api::{Kind, Module, ModuleConfig, ModuleSource, words};
 use crate::values::{ImageTag, Interval};
 use std::time::Duration;
@@ -39,7 +40,7 @@ pub(super) const RULES: &[Rule] = &[
 pub(super) const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// Below this people are warned (MPO-3).
 const SHORT_INTERVAL: Duration = Duration::from_secs(5);
-/// Above this an override would hardly be looked at (§ MPO-3).
+/// Above this an override would hardly be looked at (MPO-3).
 const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// MPO-1 and MPO-5: the module is there, is no part of the platform, is on and has a source. The first that is not
@@ -68,7 +69,7 @@ fn module(case: &Case<'_>, findings: &mut Findings) {
             FIELD,
             format!("The module disabled: enable ModuleConfig '{name}' to pull it"),
         );
-    } else if case.text(&["source"]).is_none() && active_source(case, module).is_none() {
+    } else if own_source(case).is_none() && active_source(case, module).is_none() {
         findings.warn(
             "MPO-5",
             FIELD,
@@ -77,6 +78,19 @@ fn module(case: &Case<'_>, findings: &mut Findings) {
             ),
         );
     }
+}
+
+/// The source that the override itself names: in v1alpha1's field, or in the annotation that carries it (CV-1).
+fn own_source(case: &Case<'_>) -> Option<String> {
+    let written = case.text(&["source"]).map(str::to_owned);
+    written.or_else(|| {
+        let carried = case.current()?.annotations.get(annotation::V1ALPHA1_FIELDS)?;
+        let fields: serde_json::Value = serde_json::from_str(carried).ok()?;
+        fields["source"]
+            .as_str()
+            .filter(|source| !source.is_empty())
+            .map(str::to_owned)
+    })
 }
 
 /// SRC-6: the source that a module is taken from.

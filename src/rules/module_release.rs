@@ -4,14 +4,22 @@ use super::engine::{CREATE, DELETE, Reads, Rule, UPDATE, WRITES};
 use super::finding::Findings;
 use super::{Case, CauseReason};
 use crate::api::names::{annotation, label};
-use crate::api::{ModuleConfig, ModuleSource, Resource, words};
+use crate::api::{ConditionStatus, ConditionType, Module, ModuleConfig, ModuleSource, Resource, words};
 use crate::values::{Version, parse_bool};
+
+const VERSION: &[&str] = &["version"];
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
         on: WRITES,
-        reads: &[Reads::Body(&["version"]), Reads::Body(&["moduleName"])],
-        judge: name_and_version,
+        reads: &[Reads::Body(VERSION)],
+        judge: version,
+    },
+    // As every rule on names: an object that is there keeps its name.
+    Rule {
+        on: CREATE,
+        reads: &[Reads::Name],
+        judge: name,
     },
     Rule {
         on: CREATE,
@@ -35,19 +43,26 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// The name is made of module and version, and the version is a semantic one.
-fn name_and_version(case: &Case<'_>, findings: &mut Findings) {
-    let (Some(module), Some(version)) = (case.text(&["moduleName"]), case.raw_text(&["version"])) else {
-        return;
-    };
-    if version.starts_with('v') || Version::parse(version).is_err() {
+/// The version is a semantic one.
+fn version(case: &Case<'_>, findings: &mut Findings) {
+    if let Some(version) = case.raw_text(VERSION)
+        && !is_semantic(version)
+    {
         findings.refuse(
             "AD-4",
             "spec.version",
             CauseReason::Invalid,
             words::SEMVER.about(version),
         );
-    } else if case.name() != format!("{module}-v{version}") {
+    }
+}
+
+/// The name is made of module and version; where there is no version, that is told alone.
+fn name(case: &Case<'_>, findings: &mut Findings) {
+    let (Some(module), Some(version)) = (case.text(&["moduleName"]), case.raw_text(VERSION)) else {
+        return;
+    };
+    if is_semantic(version) && case.name() != format!("{module}-v{version}") {
         findings.refuse(
             "AD-4",
             "metadata.name",
@@ -55,6 +70,11 @@ fn name_and_version(case: &Case<'_>, findings: &mut Findings) {
             words::RELEASE_NAME.about(case.name()),
         );
     }
+}
+
+/// The `v` belongs to the name alone.
+fn is_semantic(version: &str) -> bool {
+    !version.starts_with('v') && Version::parse(version).is_ok()
 }
 
 fn made_by_hand(case: &Case<'_>, findings: &mut Findings) {
@@ -112,17 +132,12 @@ fn deployed_delete(case: &Case<'_>, findings: &mut Findings) {
         .get("moduleName")
         .and_then(serde_json::Value::as_str)
         .unwrap_or_default();
-    let is_disabled = case
-        .world
-        .get::<ModuleConfig>(module)
-        .and_then(|config| config.spec.enabled)
-        == Some(false);
     let source_leaves = sources_of(case).any(|source| {
         case.world
             .get::<ModuleSource>(source)
             .is_some_and(|source| source.is_being_deleted())
     });
-    if !is_disabled && !source_leaves {
+    if !is_disabled(case, module) && !source_leaves {
         findings.forbid(
             "MR-4",
             "metadata.name",
@@ -133,18 +148,38 @@ fn deployed_delete(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
+/// Whether the module is known to be off. What is not known is not taken for off: its release may be running.
+fn is_disabled(case: &Case<'_>, module: &str) -> bool {
+    let config = case.world.get::<ModuleConfig>(module);
+    match config.and_then(|config| config.spec.enabled) {
+        Some(enabled) => !enabled,
+        None => {
+            let module = case.world.get::<Module>(module);
+            let by_manager =
+                module.and_then(|module| module.condition(ConditionType::EnabledByModuleManager));
+            by_manager == Some(ConditionStatus::False)
+        }
+    }
+}
+
 /// Whether the garbage collector takes away what lost its owner, or what is annotated to be let go (AD-8).
 pub(super) fn is_collected(case: &Case<'_>) -> bool {
     let Some(old) = &case.subject.old else {
         return false;
     };
-    let is_let_go = old
-        .annotations
-        .get(annotation::FORCE_DELETE)
-        .and_then(|value| parse_bool(value).ok())
-        == Some(true);
-    let lost_its_owner = || !sources_of(case).any(|source| case.world.get::<ModuleSource>(source).is_some());
-    case.user.is_garbage_collector() && (is_let_go || lost_its_owner())
+    // One owner that stays is enough to keep it.
+    let lost_its_owner = || {
+        !sources_of(case).any(|source| {
+            let source = case.world.get::<ModuleSource>(source);
+            source.is_some_and(|source| !goes_by_force(source))
+        })
+    };
+    case.user.is_garbage_collector() && (old.says(annotation::FORCE_DELETE) || lost_its_owner())
+}
+
+fn goes_by_force(source: &ModuleSource) -> bool {
+    let value = source.annotation(annotation::FORCE_DELETE);
+    value.is_some_and(|value| parse_bool(value) == Ok(true))
 }
 
 /// The sources that own the object, by owner reference or by label.

@@ -175,7 +175,7 @@ fn scan_interval(case: &Case<'_>, findings: &mut Findings) {
         Ok(interval) if interval >= SHORTEST_INTERVAL => {
             if interval < SHORT_INTERVAL {
                 findings.warn(
-                    "SRC-2",
+                    "MS-4",
                     FIELD,
                     format!("spec.scanInterval {text} asks the registry for every module very often: 30s or more is kinder"),
                 );
@@ -231,6 +231,9 @@ fn release_channel(case: &Case<'_>, findings: &mut Findings) {
 /// MS-6 and MS-7: who will miss the source.
 fn removal(case: &Case<'_>, findings: &mut Findings) {
     let source = case.name();
+    let goes_by_force = case
+        .current()
+        .is_some_and(|parts| parts.says(names::annotation::FORCE_DELETE));
     let is_deployed = |name: &&str| {
         let release = case.world.get::<ModuleRelease>(name);
         let phase = release.and_then(|release| release.status.as_ref()?.phase);
@@ -241,7 +244,7 @@ fn removal(case: &Case<'_>, findings: &mut Findings) {
         .releases_of_source(source)
         .filter(is_deployed)
         .collect();
-    if !deployed.is_empty() {
+    if !deployed.is_empty() && !goes_by_force {
         findings.warn(
             "MS-6",
             "metadata.name",

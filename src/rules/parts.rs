@@ -2,6 +2,7 @@
 
 use super::schema;
 use crate::api::{Kind, names};
+use crate::values::parse_bool;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -85,6 +86,13 @@ impl Body {
 }
 
 impl Parts {
+    /// Whether a boolean annotation says yes.
+    pub fn says(&self, annotation: &str) -> bool {
+        self.annotations
+            .get(annotation)
+            .is_some_and(|value| parse_bool(value) == Ok(true))
+    }
+
     /// The parts of a whole object, for documents that did not come in a review.
     pub fn from_value(kind: Kind, version: &str, object: &Value) -> Self {
         let metadata = &object["metadata"];

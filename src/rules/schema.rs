@@ -8,12 +8,19 @@ use crate::api::{Kind, schemas};
 use crate::values::nearest;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::paths::LocationSegment;
-use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
+use jsonschema::{Draft, JsonType, PatternOptions, ValidationError, Validator};
 use serde_json::Value;
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 /// How much of a value a message repeats, in characters.
 const SHOWN: usize = 64;
+/// How many mistakes are told one by one.
+const MAX_TOLD: usize = 500;
+/// From how many parts on only the first mistake is looked for.
+const LARGE: usize = 10_000;
+/// For how many unknown fields the nearest known one is looked for; no answer holds more warnings.
+const MAX_HINTS: usize = 100;
 
 /// A kind's body schema in one version.
 struct Schema {
@@ -54,6 +61,7 @@ fn compile(json: &Value) -> Option<Validator> {
 /// Compiles all schemas, so that the first review does not wait for them.
 pub fn warm_up() {
     LazyLock::force(&SCHEMAS);
+    LazyLock::force(&POLICY_PARTS);
 }
 
 fn schema(kind: Kind, version: &str) -> Option<&'static Schema> {
@@ -126,10 +134,32 @@ pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
     let Some(validator) = &schema.validator else {
         return;
     };
-    if validator.is_valid(&new.body.value) {
+    let old = case.subject.old.as_ref().map(|old| &old.body.value);
+    report("AD-4", root, validator, &new.body.value, old, findings);
+}
+
+/// Tells what of a value breaks a schema; the value stands at the path `root`.
+fn report(
+    rule: &'static str,
+    root: &str,
+    validator: &Validator,
+    value: &Value,
+    old: Option<&Value>,
+    findings: &mut Findings,
+) {
+    if validator.is_valid(value) {
         return;
     }
-    for error in validator.iter_errors(&new.body.value) {
+    let mut errors: Vec<ValidationError<'_>> = if is_large(value) {
+        validator.validate(value).err().into_iter().collect()
+    } else {
+        validator.iter_errors(value).collect()
+    };
+    // A value of the wrong type breaks most keywords besides: the type alone is told.
+    errors.sort_by_key(|error| !matches!(error.kind(), ValidationErrorKind::Type { .. }));
+    let mut told_types: Vec<String> = Vec::new();
+    let left = errors.len().saturating_sub(MAX_TOLD);
+    for error in errors.into_iter().take(MAX_TOLD) {
         let keys = keys(&error);
         let field = keys
             .iter()
@@ -137,44 +167,100 @@ pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
                 Ok(index) => format!("{path}[{index}]"),
                 Err(_) => child(&path, key),
             });
-        if findings
-            .refusals
-            .iter()
-            .chain(&findings.warnings)
-            .any(|said| said.field == field && said.rule != "AD-4")
-        {
+        if findings.wrong.contains(&field) || told_types.contains(&field) {
             continue;
         }
         let (reason, message) = explain(&error, &field);
-        let is_unchanged = case
-            .subject
-            .old
-            .as_ref()
-            .is_some_and(|old| at(&old.body.value, &keys) == at(&new.body.value, &keys));
-        if is_unchanged {
-            findings.warn("AD-4", field.clone(), format!("{field}: {message}"));
-        } else {
-            findings.refuse("AD-4", field, reason, message);
+        if matches!(error.kind(), ValidationErrorKind::Type { .. }) {
+            told_types.push(field.clone());
+        }
+        findings.refuse(rule, field, reason, message);
+        if old.is_some_and(|old| at(old, &keys) == at(value, &keys))
+            && let Some(refusal) = findings.refusals.pop()
+        {
+            findings.tolerate(refusal);
         }
     }
+    if left > 0 {
+        let message = format!("{left} more values do not fit: mend those that are named first");
+        findings.refuse(rule, root, CauseReason::Invalid, message);
+    }
+}
+
+/// Whether a value has so many parts that only the first mistake in it is looked for: a list of a million wrong items
+/// must not cost a gigabyte of errors.
+fn is_large(value: &Value) -> bool {
+    fn count(value: &Value, left: &mut usize) {
+        *left = left.saturating_sub(1);
+        match value {
+            _ if *left == 0 => {}
+            Value::Array(items) => items.iter().take(LARGE).for_each(|item| count(item, left)),
+            Value::Object(fields) => fields.values().take(LARGE).for_each(|field| count(field, left)),
+            _ => {}
+        }
+    }
+    let mut left = LARGE;
+    count(value, &mut left);
+    left == 0
+}
+
+/// A part of a policy's schema, by which the platform's own settings are judged too (POL-1).
+struct PolicyPart {
+    json: Value,
+    validator: Option<Validator>,
+}
+
+static POLICY_PARTS: LazyLock<[(&[&str], PolicyPart); 2]> = LazyLock::new(|| {
+    let part = |path: &'static [&'static str]| {
+        let mut policy = schemas::body(
+            Kind::ModuleUpdatePolicy,
+            Kind::ModuleUpdatePolicy.storage_version(),
+        );
+        let json = schemas::at(&mut policy, path)
+            .map(Value::take)
+            .unwrap_or_default();
+        let validator = compile(&json);
+        (path, PolicyPart { json, validator })
+    };
+    [part(&["releaseChannel"]), part(&["update", "windows"])]
+});
+
+/// POL-1: judges a value in the platform's settings by the schema that it has in a policy.
+pub(super) fn judge_like_policy(path: &[&str], root: &str, value: &Value, findings: &mut Findings) {
+    let part = POLICY_PARTS.iter().find(|(known, _)| *known == path);
+    let Some((
+        _,
+        PolicyPart {
+            json,
+            validator: Some(validator),
+        },
+    )) = part
+    else {
+        return;
+    };
+    let mut value = value.clone();
+    // Keys that a policy does not have are for the platform's own schema.
+    prune_value(root, json, &mut value, &mut Vec::new());
+    report("POL-1", root, validator, &value, None, findings);
 }
 
 /// Fields that the API server will drop, each with the nearest one that it knows.
 fn warn_of_unknown(case: &Case<'_>, schema: &Schema, findings: &mut Findings) {
     let Some(new) = &case.subject.new else { return };
-    let old = case
-        .subject
-        .old
-        .as_ref()
-        .map(|old| old.body.unknown.as_slice())
-        .unwrap_or_default();
-    for field in new.body.unknown.iter().filter(|field| !old.contains(field)) {
-        let (parent, name) = match field.strip_suffix(']').and_then(|field| field.rsplit_once('[')) {
-            Some(pair) => pair,
-            None => field.rsplit_once('.').unwrap_or(("", field)),
+    let old = case.subject.old.as_ref();
+    let old: HashSet<&String> = old.into_iter().flat_map(|old| &old.body.unknown).collect();
+    let fields = new.body.unknown.iter().filter(|field| !old.contains(field));
+    for (i, field) in fields.enumerate() {
+        let hint = if i < MAX_HINTS {
+            let (parent, name) = match field.strip_suffix(']').and_then(|field| field.rsplit_once('[')) {
+                Some(pair) => pair,
+                None => field.rsplit_once('.').unwrap_or(("", field)),
+            };
+            let known = known_fields(schema, parent);
+            or_nearest(nearest(name, known.iter().map(String::as_str)), "remove it")
+        } else {
+            String::new()
         };
-        let known = known_fields(schema, parent);
-        let hint = or_nearest(nearest(name, known.iter().map(String::as_str)), "remove it");
         findings.warn(
             "AD-4",
             field.clone(),
@@ -265,7 +351,11 @@ fn explain(error: &ValidationError<'_>, field: &str) -> (CauseReason, String) {
         }
         ValidationErrorKind::Type { kind } => (
             CauseReason::Invalid,
-            format!("expected {}, found {} {found}", expected(kind), type_of(value)),
+            format!(
+                "expected {}, found {}",
+                expected(kind),
+                [type_of(value), &found].join(" ").trim_end()
+            ),
         ),
         ValidationErrorKind::MaxLength { limit } => (
             CauseReason::Invalid,
@@ -283,6 +373,10 @@ fn explain(error: &ValidationError<'_>, field: &str) -> (CauseReason, String) {
             CauseReason::Invalid,
             format!("expected at most {limit}, found {found}"),
         ),
+        ValidationErrorKind::Format { format } if format.as_str() == "date-time" => (
+            CauseReason::Invalid,
+            format!("{found} is no time: write it like 2026-01-02T15:04:05Z"),
+        ),
         ValidationErrorKind::Format { format } => (CauseReason::Invalid, format!("{found} is no {format}")),
         ValidationErrorKind::Pattern { pattern } => (
             CauseReason::Invalid,
@@ -297,6 +391,7 @@ fn explain(error: &ValidationError<'_>, field: &str) -> (CauseReason, String) {
 
 fn expected(kind: &TypeKind) -> String {
     match kind {
+        TypeKind::Single(JsonType::Array) => "a list".to_owned(),
         TypeKind::Single(one) => format!("{} {}", article(&one.to_string()), one),
         TypeKind::Multiple(several) => several
             .iter()
@@ -344,10 +439,52 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn looks_for_one_mistake_alone_in_what_is_large() {
+        let (_, PolicyPart { validator, .. }) = &POLICY_PARTS[1];
+        let mut findings = Findings::default();
+        let items = json!(vec![1; 500_000]);
+        report(
+            "POL-1",
+            "spec",
+            validator.as_ref().unwrap(),
+            &items,
+            None,
+            &mut findings,
+        );
+        assert_eq!(findings.refusals.len(), 1);
+    }
+
+    #[test]
+    fn counts_the_mistakes_that_are_too_many_to_be_named() {
+        let (_, PolicyPart { validator, .. }) = &POLICY_PARTS[1];
+        let mut findings = Findings::default();
+        let items = json!(vec![1; 1_000]);
+        report(
+            "POL-1",
+            "spec",
+            validator.as_ref().unwrap(),
+            &items,
+            None,
+            &mut findings,
+        );
+        assert_eq!(findings.refusals.len(), MAX_TOLD + 1);
+        let last = &findings.refusals[MAX_TOLD].message;
+        assert_eq!(
+            last,
+            "501 more values do not fit: mend those that are named first"
+        );
+    }
+
+    #[test]
     fn every_schema_compiles() {
         for schema in SCHEMAS.iter() {
             assert!(schema.validator.is_some(), "{} {}", schema.kind, schema.version);
         }
+        assert!(
+            POLICY_PARTS
+                .iter()
+                .all(|(_, part)| part.json.is_object() && part.validator.is_some())
+        );
     }
 
     #[test]

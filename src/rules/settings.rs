@@ -274,7 +274,7 @@ impl SettingsQuestion {
 
 impl Verdict {
     /// Adds refusals.
-    fn refuse(&mut self, mut refusals: Vec<Finding>) {
+    pub(crate) fn refuse(&mut self, mut refusals: Vec<Finding>) {
         self.refusals.append(&mut refusals);
         if !self.refusals.is_empty() {
             self.decision = Decision::Refused;

@@ -6,10 +6,16 @@ use crate::api::words;
 use crate::values::{Day, TimeOfDay, Window, Windows};
 use serde_json::Value;
 
+/// How many windows are looked at: more are refused by the schema, and comparing each with each must stay cheap.
+const MAX_WINDOWS: usize = 64;
+/// How many days of a window are looked at, likewise.
+const MAX_DAYS: usize = 7;
+
 /// Judges each window's own fields, then the windows that can be read against each other.
 pub(super) fn judge(path: &str, windows: &[Value], findings: &mut Findings) {
     let read: Vec<(usize, Window)> = windows
         .iter()
+        .take(MAX_WINDOWS)
         .enumerate()
         .filter_map(|(i, window)| Some((i, self::window(&format!("{path}[{i}]"), window, findings)?)))
         .collect();
@@ -30,9 +36,9 @@ fn window(path: &str, window: &Value, findings: &mut Findings) -> Option<Window>
     let from = time(path, "from", window, findings);
     let to = time(path, "to", window, findings);
     let days = days(path, window, findings);
-    let (from, to, days) = (from?, to?, days?);
-    let window_or_empty = Window::new(from, to, &days);
-    if window_or_empty.is_err() {
+    let (from, to) = (from?, to?);
+    // Told whatever the days are.
+    if from == to {
         let written = window["to"].as_str().unwrap_or_default();
         findings.refuse(
             "MUP-1",
@@ -41,7 +47,7 @@ fn window(path: &str, window: &Value, findings: &mut Findings) -> Option<Window>
             words::EMPTY_WINDOW.about(written),
         );
     }
-    window_or_empty.ok()
+    Window::new(from, to, &days?).ok()
 }
 
 fn time(path: &str, field: &str, window: &Value, findings: &mut Findings) -> Option<TimeOfDay> {
@@ -66,6 +72,7 @@ fn days(path: &str, window: &Value, findings: &mut Findings) -> Option<Vec<Day>>
     let texts = list
         .as_array()?
         .iter()
+        .take(MAX_DAYS)
         .map(Value::as_str)
         .collect::<Option<Vec<_>>>()?;
     let mut days = Vec::with_capacity(texts.len());

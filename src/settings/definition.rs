@@ -83,7 +83,7 @@ impl Definition {
                 problems.push(LoadProblem {
                     path: format!("versions[{}]", pair[0].number),
                     message: "the version is listed twice, the first one counts".to_owned(),
-                    kind: ProblemKind::Schema,
+                    kind: ProblemKind::Version,
                 });
             }
         }
@@ -98,8 +98,13 @@ impl Definition {
         if let Some(compiled) = &compiled {
             collect(&compiled.root, &mut sensitive_names, &mut loops, &mut deep);
         }
+        let digest = digest(&versions);
+        // Compiled or of no use: the text of schemas is most of a definition's size.
+        for version in &mut versions {
+            version.schema = Value::Null;
+        }
         Self {
-            digest: digest(&versions),
+            digest,
             versions,
             compiled,
             problems,
@@ -194,7 +199,7 @@ impl Definition {
 
     /// Judges settings that are of the latest version already (rules MC-7 and MC-8). `old` is what was there before,
     /// brought to the latest version, too, and `None` where that cannot be done. `deadline` is when the review must
-    /// be answered; each rule has at most [`evaluate::RULE_TIME`] anyway.
+    /// be answered; each rule has at most [`RULE_TIME`](super::RULE_TIME) anyway.
     #[must_use]
     pub fn judge(&self, settings: &Value, old: Option<&Value>, deadline: Option<Instant>) -> Judgement {
         let mut judgement = Judgement::default();

@@ -112,8 +112,19 @@ impl Walk<'_> {
         if due.is_empty() {
             return;
         }
-        let this = runtime::value(value, Some(node));
-        let before = old.map(|old| runtime::value(old, Some(node)));
+        // Most rules look at a field or two: only what one of them looks at is made into CEL's values.
+        let fields = due
+            .iter()
+            .map(|rule| rule.fields.as_ref())
+            .collect::<Option<Vec<_>>>();
+        let looked_at = |key: &str| {
+            fields
+                .as_ref()
+                .is_none_or(|fields| fields.iter().any(|set| set.contains(key)))
+        };
+        let this = runtime::part(value, node, looked_at);
+        let before = old.filter(|_| due.iter().any(|rule| rule.transition));
+        let before = before.map(|old| runtime::part(old, node, looked_at));
         for rule in due {
             let key = std::ptr::from_ref(rule);
             let spent = self.spent.get(&key).copied().unwrap_or_default();

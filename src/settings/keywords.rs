@@ -12,7 +12,7 @@ use super::format::Format;
 use super::schema::{FORMAT, PATTERN};
 
 /// Builds the validator of a normalised schema; the error says what jsonschema does not take.
-pub(super) fn build(draft7: &Value, patterns: HashMap<String, Regex>) -> Result<Validator, String> {
+pub(super) fn build(draft7: &Value, patterns: HashMap<String, Arc<Regex>>) -> Result<Validator, String> {
     let patterns = Arc::new(patterns);
     jsonschema::options()
         .with_draft(Draft::Draft7)
@@ -51,7 +51,7 @@ fn named(value: &Value) -> Option<Format> {
 
 struct PatternKeyword {
     text: String,
-    regex: Option<Regex>,
+    regex: Option<Arc<Regex>>,
 }
 
 impl<'i> Keyword<'i> for PatternKeyword {

@@ -12,7 +12,6 @@ mod evaluate;
 mod filter;
 mod format;
 mod keywords;
-mod nearest;
 mod node;
 mod path;
 mod pattern;

@@ -17,6 +17,8 @@ pub struct LoadProblem {
 /// What a [`LoadProblem`] touches; a metric's label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProblemKind {
+    /// A version that is listed wrongly: the entry is left out.
+    Version,
     /// The whole schema cannot be used: settings pass unjudged, with a warning.
     Schema,
     /// A `pattern` that RE2 or this program cannot express: it is left out.
@@ -36,6 +38,7 @@ impl ProblemKind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Version => "version",
             Self::Schema => "schema",
             Self::Pattern => "pattern",
             Self::Keyword => "keyword",

@@ -24,6 +24,8 @@ use super::{pattern, rules};
 
 /// The function that every loop calls; no rule can name it itself.
 pub(super) const TICK: &str = "@tick";
+/// `==` where one side is written as a number: the crate's own knows no `1 == 1.0`.
+pub(super) const NUMBER_EQUALS: &str = "@number_equals";
 /// Patterns kept per thread for `matches`: more than any schema has, too few to grow.
 const KEPT_PATTERNS: usize = 256;
 
@@ -91,6 +93,10 @@ fn root() -> Context<'static> {
     root.add_function(TICK, tick);
     root.add_function("matches", matches);
     root.add_function("size", size);
+    root.add_function("dyn", |value: CelValue| -> Result<CelValue, ExecutionError> {
+        Ok(value)
+    });
+    root.add_function(NUMBER_EQUALS, number_equals);
     root
 }
 
@@ -100,6 +106,21 @@ fn tick() -> Result<CelValue, ExecutionError> {
         return Err(ExecutionError::function_error("time", "the rule ran out of time"));
     }
     Ok(CelValue::Bool(true))
+}
+
+/// Numbers are equal by value, whatever their types.
+#[allow(clippy::cast_precision_loss, reason = "as in CEL: compared as doubles")]
+#[allow(clippy::float_cmp, reason = "equality is what was asked for")]
+fn number_equals(left: CelValue, right: CelValue) -> bool {
+    match (&left, &right) {
+        (CelValue::Int(int), CelValue::Float(float)) | (CelValue::Float(float), CelValue::Int(int)) => {
+            *int as f64 == *float
+        }
+        (CelValue::UInt(uint), CelValue::Float(float)) | (CelValue::Float(float), CelValue::UInt(uint)) => {
+            *uint as f64 == *float
+        }
+        _ => left == right,
+    }
 }
 
 /// RE2 as Go reads it, each pattern compiled once per thread.
@@ -156,6 +177,19 @@ pub(super) fn value(json: &Value, node: Option<&Node>) -> CelValue {
             CelValue::Map(CelMap { map: Arc::new(map) })
         }
     }
+}
+
+/// [`value`], of an object only the keys that are `wanted`.
+pub(super) fn part(json: &Value, node: &Node, wanted: impl Fn(&str) -> bool) -> CelValue {
+    let Value::Object(object) = json else {
+        return value(json, Some(node));
+    };
+    let map: HashMap<Key, CelValue> = object
+        .iter()
+        .filter(|(key, _)| wanted(key))
+        .map(|(key, child)| (Key::String(Arc::new(key.clone())), value(child, node.child(key))))
+        .collect();
+    CelValue::Map(CelMap { map: Arc::new(map) })
 }
 
 #[allow(

@@ -19,7 +19,7 @@ pub fn versions_of(spec: &Value) -> (Vec<SchemaVersion>, Vec<LoadProblem>) {
             Err(message) => problems.push(LoadProblem {
                 path: format!("spec.versions[{index}]"),
                 message: format!("the version is left out: {message}"),
-                kind: ProblemKind::Schema,
+                kind: ProblemKind::Version,
             }),
         }
     }

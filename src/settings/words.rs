@@ -7,12 +7,12 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::paths::LocationSegment;
 use serde_json::Value;
 
-use super::nearest::nearest;
 use super::node::Node;
 use super::path::FieldPath;
 use super::schema::{FORMAT, PATTERN};
 use super::secrets::is_secret_name;
 use super::violation::{MAX_VIOLATIONS, Reason, Source, Violation};
+use crate::values::nearest;
 
 /// Characters of a found value that a message repeats.
 const QUOTED: usize = 64;

@@ -1,11 +1,19 @@
 //! Hatchway as its users meet it: the built program, over real sockets, with real API servers and registries.
 
+mod cases;
 mod certificates;
+mod cli;
 mod clients;
 mod cluster;
+mod depot;
 mod drain;
+mod examples;
+mod fuzz;
 mod limits;
+mod properties;
 mod protocol;
 mod registries;
+mod registry;
 mod reviewer;
 mod support;
+mod validations;

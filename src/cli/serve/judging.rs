@@ -6,11 +6,12 @@ use std::sync::Arc;
 use anyhow::bail;
 use axum::Router;
 use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{self, Standalone, Store};
 use crate::conversion::{Converter, ConverterOptions, Event};
-use crate::review::{Reviews, Told, Trusted};
+use crate::review::{Reviews, Settler, Told, Trusted};
 use crate::rules::{Skipped, schema};
 use crate::telemetry::Readiness;
 use crate::telemetry::judging::Judging;
@@ -43,7 +44,7 @@ pub(super) struct Judge<R> {
 }
 
 /// Fills a world from where the flags say, and judges against it.
-pub(super) fn judge(
+pub(super) async fn judge(
     args: WorldArgs,
     namespace: &str,
     readiness: &Readiness,
@@ -69,9 +70,17 @@ pub(super) fn judge(
     let converter = converter(judging.clone());
     let stop = CancellationToken::new();
     let store = Arc::new(Store::new(Arc::clone(&world)));
-    let standalone = Standalone::new(dir, store, namespace);
+    let standalone = Standalone::new(
+        dir,
+        store,
+        namespace,
+        Settler::new(converter.clone(), Handle::current()),
+    );
     let synced = readiness.condition("stores synced", "the files have not been read yet");
-    tokio::spawn(standalone.run(synced, stop.clone()));
+    // Before anybody can ask: the first answer is as good as all others.
+    if let Some(standalone) = standalone.look(&synced).await {
+        tokio::spawn(standalone.run(synced, stop.clone()));
+    }
     let routes = cluster::router(Arc::clone(&world));
     let trusted = Trusted::new(namespace, trusted_user);
     Ok(Judge {

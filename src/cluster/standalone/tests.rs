@@ -2,9 +2,12 @@
 
 use super::*;
 use crate::api::Kind;
+use crate::conversion::{Converter, ConverterOptions};
 use serde_json::json;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
+use tokio::runtime::Runtime;
 
 mod merges;
 mod removals;
@@ -37,6 +40,15 @@ metadata: {name: echo}
 properties: {availableSources: [example]}
 ";
 
+/// No file here has settings that a definition judges.
+fn settler() -> Settler {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    Settler::new(
+        Converter::new(ConverterOptions::default(), |_| {}),
+        RUNTIME.handle().clone(),
+    )
+}
+
 /// A folder that is followed, and the world that it fills.
 struct Scene {
     dir: tempfile::TempDir,
@@ -48,7 +60,7 @@ impl Scene {
     fn new(files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::new(Arc::default()));
-        let standalone = Standalone::new(dir.path(), Arc::clone(&store), "d8-system");
+        let standalone = Standalone::new(dir.path(), Arc::clone(&store), "d8-system", settler());
         let scene = Self {
             dir,
             store,
@@ -385,7 +397,7 @@ async fn running_meets_its_condition_after_the_first_look_and_ends_when_told() {
 async fn running_says_that_the_folder_is_not_there() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::new(Arc::default()));
-    let standalone = Standalone::new(Path::new(dir.path()).join("none"), store, "d8-system");
+    let standalone = Standalone::new(Path::new(dir.path()).join("none"), store, "d8-system", settler());
     let readiness = crate::telemetry::Readiness::default();
     let condition = readiness.condition("stores", "the files have not been read yet");
     let stop = CancellationToken::new();

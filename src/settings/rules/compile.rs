@@ -1,5 +1,6 @@
 //! From a rule's text to an expression that is safe to run.
 
+use std::collections::BTreeSet;
 use std::panic::catch_unwind;
 
 use kube_cel::CompiledSchema;
@@ -53,6 +54,10 @@ pub(super) struct Facts {
     pub loops: bool,
     /// Expressions within expressions.
     pub depth: usize,
+    /// Keys of `self` and `oldSelf` that are asked for by name.
+    pub fields: BTreeSet<String>,
+    /// `self` or `oldSelf` is also used as a whole.
+    pub whole: bool,
 }
 
 /// Parses and prepares an expression, or says what is wrong with it in one line.
@@ -169,6 +174,7 @@ impl Reader {
         self.depth += 1;
         self.facts.depth = self.facts.depth.max(self.depth);
         self.prepare_kind(expression)?;
+        Self::compare_numbers(expression);
         self.depth -= 1;
         Ok(())
     }
@@ -184,10 +190,18 @@ impl Reader {
                     return Err(format!("undeclared reference to \"{name}\""));
                 }
                 self.facts.old_self |= name == "oldSelf";
+                self.facts.whole |= is_self(name);
             }
             Expr::Select(select) => {
                 unescape(&mut select.field);
-                self.prepare(&mut select.operand)?;
+                if let Expr::Ident(name) = &select.operand.expr
+                    && is_self(name)
+                {
+                    self.facts.old_self |= name == "oldSelf";
+                    self.facts.fields.insert(select.field.clone());
+                } else {
+                    self.prepare(&mut select.operand)?;
+                }
             }
             Expr::List(list) => {
                 for element in &mut list.elements {
@@ -237,6 +251,23 @@ impl Reader {
         Ok(())
     }
 
+    /// Lets `==` and `!=` beside a written number compare by value.
+    fn compare_numbers(expression: &mut Expression) {
+        let Expr::Call(compared) = &mut expression.expr else {
+            return;
+        };
+        let negated = compared.func_name == operators::NOT_EQUALS;
+        if !(negated || compared.func_name == operators::EQUALS) || !compared.args.iter().any(is_number) {
+            return;
+        }
+        let equals = call(runtime::NUMBER_EQUALS, std::mem::take(&mut compared.args));
+        *expression = if negated {
+            call(operators::LOGICAL_NOT, vec![equals])
+        } else {
+            equals
+        };
+    }
+
     fn prepare_call(&mut self, call: &mut CallExpr) -> Result<(), String> {
         let mut name = call.func_name.clone();
         match call.target.as_deref_mut() {
@@ -282,6 +313,15 @@ fn call(name: &str, args: Vec<Expression>) -> Expression {
             args,
         }),
     }
+}
+
+fn is_number(expression: &Expression) -> bool {
+    use LiteralValue::{Double, Int, UInt};
+    matches!(expression.expr, Expr::Literal(Int(_) | UInt(_) | Double(_)))
+}
+
+fn is_self(name: &str) -> bool {
+    matches!(name, "self" | "oldSelf")
 }
 
 /// Operators carry names with characters that no function's name can have.

@@ -6,6 +6,7 @@
 mod compile;
 mod signs;
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -29,6 +30,10 @@ const DEEP: usize = 16;
 
 /// One rule, ready to run.
 #[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "what was found in the expression, each read where it matters"
+)]
 pub(super) struct Rule {
     /// The expression as written, for messages.
     pub source: String,
@@ -45,6 +50,8 @@ pub(super) struct Rule {
     pub reason: Reason,
     /// Whether it is nested so deeply that it must not run on the stack of a serving thread.
     pub deep: bool,
+    /// The keys of `self` and `oldSelf` that it looks at; `None` when it takes them as a whole.
+    pub fields: Option<BTreeSet<String>>,
     /// Whether it loops: only then can the settings make it slow.
     pub loops: bool,
 }
@@ -75,13 +82,15 @@ impl Rule {
             .filter(|text| !text.trim().is_empty())
             .ok_or_else(|| format!("{key} is missing"))?;
         let optional_old = written.optional_old_self == Some(true);
-        let (program, facts) = compile(&source)?;
+        let (program, mut facts) = compile(&source)?;
         let (message_program, message_depth) = match written.message_expression {
             None => (None, 0),
             Some(text) => {
-                let (program, facts) =
+                let (program, more) =
                     compile(&text).map_err(|why| format!("its messageExpression: {why}"))?;
-                (Some(program), facts.depth)
+                facts.fields.extend(more.fields);
+                facts.whole |= more.whole;
+                (Some(program), more.depth)
             }
         };
         Ok(Self {
@@ -102,6 +111,7 @@ impl Rule {
                 _ => Reason::Invalid,
             },
             deep: facts.depth.max(message_depth) > DEEP,
+            fields: (!facts.whole).then_some(facts.fields),
             loops: facts.loops,
         })
     }

@@ -1,5 +1,7 @@
 //! The keywords of one schema that speak of values rather than of schemas below.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::{FORMAT, PATTERN, Place, Reader, is_true};
@@ -164,7 +166,7 @@ impl Reader<'_, '_> {
                 } {
                     Ok(compiled) => {
                         if let Some(compiled) = compiled {
-                            self.patterns.insert(text.clone(), compiled);
+                            self.patterns.insert(text.clone(), Arc::new(compiled));
                         }
                         out.insert(PATTERN.to_owned(), json!(text));
                     }

@@ -9,6 +9,8 @@ mod keywords;
 
 use std::collections::{BTreeMap, HashMap};
 
+use std::sync::Arc;
+
 use regex::bytes::Regex;
 use serde_json::{Map, Value, json};
 
@@ -34,7 +36,7 @@ pub(super) struct Normalised {
     /// The same as a tree.
     pub root: Node,
     /// The patterns by their text, compiled.
-    pub patterns: HashMap<String, Regex>,
+    pub patterns: HashMap<String, Arc<Regex>>,
 }
 
 /// Reads the schema; `None` when a problem of kind [`ProblemKind::Schema`] was told.
@@ -67,7 +69,7 @@ pub(super) fn normalise(document: &Value, path: &str, problems: &mut Vec<LoadPro
 struct Reader<'a, 'p> {
     document: &'a Value,
     problems: &'p mut Vec<LoadProblem>,
-    patterns: HashMap<String, Regex>,
+    patterns: HashMap<String, Arc<Regex>>,
     /// The references being written out, outermost first.
     following: Vec<&'a str>,
     nodes: usize,

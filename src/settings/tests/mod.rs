@@ -42,3 +42,11 @@ fn fine(schema: Value, settings: Value) {
     let said = said(schema.clone(), settings.clone());
     assert!(said.is_empty(), "{settings} against {schema}: {said:?}");
 }
+
+#[test]
+fn is_shared_between_threads() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    shared(&definition(
+        json!({"x-kubernetes-validations": [{"rule": "true"}]}),
+    ));
+}

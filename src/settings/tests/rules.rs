@@ -178,7 +178,11 @@ fn knows_the_functions_of_kubernetes() {
         "int('1') + 1 == 2 && string(1) == '1'",
         "self.?missing.orValue('x') == 'x' && self.?s.hasValue() && self.?missing.?deeper.orValue(1) == 1",
         "self.r > 0 && self.r >= 1.0",
-        "self.r == 1.0",
+        "self.r == 1.0 && self.r == 1 && 1 == self.r && self.i == 1.0 && self.r != 2 && !(self.r != 1)",
+        "dyn(self.i) == 1",
+        "self.l == [1, 2, 3] && self.l + [4] == [1, 2, 3, 4] && 2 in self.l && self.l[0] == 1",
+        "self.missing == 1 || true",
+        "'%d'.format([1]) == '1' && self.s.replace('a', 'b') == 'bbc'",
         "self.i == 1",
         "self.when > timestamp('2020-01-01T00:00:00Z')",
     ] {

@@ -67,11 +67,11 @@ impl ControlPlane {
     }
 
     fn begin(turn: Option<Turn>) -> Self {
-        let folder = tempfile::Builder::new()
+        let unowned = tempfile::Builder::new()
             .prefix("hatchway-control-plane-")
             .tempdir()
-            .expect("a folder for temporary files")
-            .keep();
+            .expect("a folder for temporary files");
+        let folder = unowned.path().to_owned();
         let (etcd_port, peer_port, port) = (Port::reserve(), Port::reserve(), Port::reserve());
         write_files(&folder, &port);
 
@@ -94,6 +94,8 @@ impl ControlPlane {
             &folder.join("etcd.log"),
             Some(&folder),
         );
+        // From here on the folder goes with etcd.
+        let _owned = unowned.keep();
         let plane = Self {
             api_server: Mutex::default(),
             _etcd: etcd,

@@ -8,6 +8,7 @@ pub(crate) mod pki;
 pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod registry;
+pub(crate) mod reviewer;
 mod server;
 pub(crate) mod token_service;
 

@@ -70,11 +70,11 @@ impl Registry {
     }
 
     pub(crate) fn start(settings: &Settings<'_>) -> Self {
-        let folder = tempfile::Builder::new()
+        let unowned = tempfile::Builder::new()
             .prefix("hatchway-registry-")
             .tempdir()
-            .expect("a folder for temporary files")
-            .keep();
+            .expect("a folder for temporary files");
+        let folder = unowned.path().to_owned();
         let configuration = folder.join("config.yaml");
         std::fs::write(&configuration, configure(settings, &folder)).expect("the folder is writable");
 
@@ -89,6 +89,8 @@ impl Registry {
             .arg("serve")
             .arg(configuration);
         let process = Process::start(&command, &folder.join("registry.log"), Some(&folder));
+        // From here on the folder goes with the process.
+        let _owned = unowned.keep();
         let address = process.until("the registry listens", Duration::from_secs(30), || {
             address_in(&process.log())
         });

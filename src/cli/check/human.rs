@@ -1,0 +1,73 @@
+//! For people: a line for each finding, as compilers print them, and a summary.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use super::report::{Report, Severity};
+
+const PLACE: Style = Style::new().bold();
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+
+/// The report with colours, which whoever prints takes out where they are not wanted.
+pub(super) fn render(report: &Report) -> String {
+    let mut text = String::new();
+    for found in &report.found {
+        let style = match found.severity {
+            Severity::Error => ERROR,
+            Severity::Warning => WARNING,
+        };
+        let about = found.about.as_ref().map(|about| format!("{}: ", about.object()));
+        // Writing to a string cannot fail.
+        let _written = writeln!(
+            text,
+            "{PLACE}{}:{}{PLACE:#}: {style}{}[{}]{style:#}: {}{}",
+            found.file,
+            found.place,
+            found.severity.name(),
+            found.rule,
+            about.unwrap_or_default(),
+            found.line()
+        );
+    }
+    text.push_str(&summary(report));
+    text
+}
+
+fn summary(report: &Report) -> String {
+    let mut parts = Vec::new();
+    if report.refused > 0 {
+        parts.push(format!("{ERROR}{} refused{ERROR:#}", report.refused));
+    }
+    if report.unreadable > 0 {
+        parts.push(format!(
+            "{ERROR}{} could not be read{ERROR:#}",
+            count(report.unreadable, "document")
+        ));
+    }
+    if report.warnings() > 0 {
+        parts.push(format!(
+            "{WARNING}{}{WARNING:#}",
+            count(report.warnings(), "warning")
+        ));
+    }
+    if parts.is_empty() {
+        parts.push(format!("{GOOD}fine{GOOD:#}"));
+    }
+    let passed_over = match report.passed_over {
+        0 => String::new(),
+        n => format!(" ({} of other kinds passed over)", count(n, "object")),
+    };
+    format!(
+        "checked {} in {}: {}{passed_over}\n",
+        count(report.objects, "object"),
+        count(report.files, "file"),
+        parts.join(", ")
+    )
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}

@@ -1,0 +1,188 @@
+//! The tree on disk. Every path is resolved by `cap-std` inside the folder that is being filled: also a mistake in the
+//! rules above could not write anywhere else.
+
+use std::io::{self, Write};
+
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt, Permissions, PermissionsExt};
+use sha2::{Digest, Sha256 as Hasher};
+
+use super::archive::Archive;
+use super::decode::Source;
+use super::error::{Fault, shown};
+use super::steps::{Step, Steps};
+use super::tree::{Node, Sha256, Sink, Tree, split};
+
+/// Folders stay open to their owner, or nobody but root could fill and remove them.
+const DIR_OWNER: u32 = 0o700;
+/// Files stay readable to their owner, who has to verify them.
+const FILE_OWNER: u32 = 0o400;
+
+/// The mode that a file gets for an archive's mode (already without special bits).
+pub(super) fn file_mode(mode: u32) -> u32 {
+    mode | FILE_OWNER
+}
+
+/// The mode that a folder gets for an archive's mode.
+pub(super) fn dir_mode(mode: u32) -> u32 {
+    mode | DIR_OWNER
+}
+
+/// Fills one folder.
+pub(super) struct DiskSink<'a> {
+    root: &'a Dir,
+    steps: &'a dyn Steps,
+    /// The folder of the last entry: archives go folder by folder.
+    parent: Option<(String, Dir)>,
+    /// Whether the process's umask takes bits away that an archive may ask for.
+    masked: bool,
+}
+
+impl<'a> DiskSink<'a> {
+    /// `root` is a new folder of mode 0755, as far as the umask let it.
+    pub(super) fn new(root: &'a Dir, steps: &'a dyn Steps) -> Result<Self, Fault> {
+        let mode = root
+            .dir_metadata()
+            .map_err(Fault::disk("look at the new folder"))?
+            .permissions()
+            .mode();
+        let masked = mode & 0o777 != super::archive::MODE;
+        if masked {
+            root.set_permissions(".", Permissions::from_mode(super::archive::MODE))
+                .map_err(Fault::disk("set the mode of the new folder"))?;
+        }
+        Ok(Self {
+            root,
+            steps,
+            parent: None,
+            masked,
+        })
+    }
+
+    /// Follows every link as the system does: one that leaves over other links is found here, whatever its text says.
+    pub(super) fn check_links(&self, tree: &Tree) -> Result<(), Fault> {
+        for (path, node) in tree.iter() {
+            let Node::Link { target } = node else { continue };
+            match self.root.metadata(path) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    let target = shown(target.as_bytes());
+                    let why = if error.kind() == io::ErrorKind::PermissionDenied {
+                        format!("it is a link to \"{target}\", which leads out of the image")
+                    } else {
+                        format!("it is a link to \"{target}\", which cannot be followed: {error}")
+                    };
+                    return Err(Fault::refused(path, why));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn parent(&mut self, path: &str) -> Result<&Dir, Fault> {
+        let folder = split(path).0;
+        if folder.is_empty() {
+            return Ok(self.root);
+        }
+        let known = self.parent.take().filter(|(name, _)| name == folder);
+        let known = match known {
+            Some(known) => known,
+            None => (
+                folder.to_owned(),
+                self.root.open_dir(folder).map_err(doing("open", folder))?,
+            ),
+        };
+        Ok(&self.parent.insert(known).1)
+    }
+}
+
+impl Sink for DiskSink<'_> {
+    fn make_dir(&mut self, path: &str, mode: u32) -> Result<(), Fault> {
+        let masked = self.masked;
+        let mode = dir_mode(mode);
+        let parent = self.parent(path)?;
+        let name = split(path).1;
+        let mut builder = DirBuilder::new();
+        builder.mode(mode);
+        parent
+            .create_dir_with(name, &builder)
+            .map_err(doing("make", path))?;
+        if masked {
+            parent
+                .set_permissions(name, Permissions::from_mode(mode))
+                .map_err(doing("set the mode of", path))?;
+        }
+        self.steps.passed(Step::Entry);
+        Ok(())
+    }
+
+    fn change_dir(&mut self, path: &str, mode: u32) -> Result<(), Fault> {
+        let permissions = Permissions::from_mode(dir_mode(mode));
+        self.root
+            .set_permissions(path, permissions)
+            .map_err(doing("set the mode of", path))
+    }
+
+    fn make_file<S: Source>(
+        &mut self,
+        path: &str,
+        mode: u32,
+        size: u64,
+        body: &mut Archive<'_, S>,
+    ) -> Result<Sha256, Fault> {
+        let masked = self.masked;
+        let mode = file_mode(mode);
+        let parent = self.parent(path)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(mode);
+        let mut file = parent
+            .open_with(split(path).1, &options)
+            .map_err(doing("make", path))?;
+        let mut hasher = Hasher::new();
+        if size > 0 {
+            body.read_body(|piece| {
+                hasher.update(piece);
+                file.write_all(piece).map_err(doing("write", path))
+            })?;
+        }
+        if masked {
+            file.set_permissions(Permissions::from_mode(mode))
+                .map_err(doing("set the mode of", path))?;
+        }
+        self.steps.passed(Step::Entry);
+        Ok(hasher.finalize().into())
+    }
+
+    fn make_link(&mut self, path: &str, target: &str) -> Result<(), Fault> {
+        self.parent(path)?
+            .symlink_contents(target, split(path).1)
+            .map_err(doing("make the link", path))?;
+        self.steps.passed(Step::Entry);
+        Ok(())
+    }
+
+    fn make_hard_link(&mut self, path: &str, target: &str) -> Result<(), Fault> {
+        self.root
+            .hard_link(target, self.root, path)
+            .map_err(doing("make the hard link", path))?;
+        self.steps.passed(Step::Entry);
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &str, is_dir: bool) -> Result<(), Fault> {
+        self.parent = None;
+        let gone = if is_dir {
+            self.root.remove_dir(path)
+        } else {
+            self.root.remove_file(path)
+        };
+        gone.map_err(doing("remove", path))
+    }
+}
+
+fn doing<'a>(what: &'a str, path: &'a str) -> impl FnOnce(io::Error) -> Fault + 'a {
+    move |source| Fault::Disk {
+        doing: format!("{what} \"{}\"", shown(path.as_bytes())),
+        source,
+    }
+}

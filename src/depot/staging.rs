@@ -1,0 +1,184 @@
+//! A folder that is being filled, hidden beside the place where it will stand.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, File, MetadataExt};
+use rustix::fs::{FlockOperation, flock};
+
+use super::archive::Archive;
+use super::decode::Budget;
+use super::disk::DiskSink;
+use super::error::Fault;
+use super::flow::{Image, Incoming, LayerBytes};
+use super::limits::Limits;
+use super::record::Record;
+use super::steps::{Step, Steps};
+use super::tree::{Sink, Tree};
+use super::{archive, decode, durable};
+
+/// Filled, durable, and gone with everything in it unless it is given its name.
+pub(super) struct Staging {
+    parent: Dir,
+    name: String,
+    dir: Dir,
+    /// Held as long as somebody works here, so that another process's sweep leaves it alone.
+    _lock: File,
+    given_up: bool,
+}
+
+impl Staging {
+    /// Makes an empty folder in `parent` whose name starts with `prefix`.
+    pub(super) fn new(parent: &Dir, prefix: &str, steps: &dyn Steps) -> Result<Self, Fault> {
+        let failed = || Fault::disk("make a temporary folder");
+        let parent = parent.try_clone().map_err(failed())?;
+        loop {
+            let name = format!("{prefix}{}", fresh());
+            let mut builder = DirBuilder::new();
+            builder.mode(archive::MODE);
+            match parent.create_dir_with(&name, &builder) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                made => made.map_err(failed())?,
+            }
+            // A sweep may have come between: then it holds the lock, or the folder is gone.
+            let Some((dir, lock)) = locked(&parent, &name).map_err(failed())? else {
+                continue;
+            };
+            steps.passed(Step::Staged);
+            return Ok(Self {
+                parent,
+                name,
+                dir,
+                _lock: lock,
+                given_up: false,
+            });
+        }
+    }
+
+    /// Unpacks all layers.
+    pub(super) fn fill(
+        &self,
+        incoming: &mut Incoming,
+        image: &Image,
+        limits: Limits,
+        steps: &dyn Steps,
+    ) -> Result<Record, Fault> {
+        let mut tree = Tree::default();
+        let mut sink = DiskSink::new(&self.dir, steps)?;
+        each_layer(incoming, limits, &mut tree, &mut sink)?;
+        sink.check_links(&tree)?;
+        steps.passed(Step::Written);
+        Ok(Record::new(image, &tree))
+    }
+
+    /// Makes the content durable, names and modes included, and the files of `beside`, which stand in the parent.
+    pub(super) fn settle(&self, record: &Record, beside: &[&str], steps: &dyn Steps) -> Result<(), Fault> {
+        let inside: Vec<String> = record
+            .entries
+            .keys()
+            .map(|path| format!("{}/{path}", self.name))
+            .collect();
+        let all = inside
+            .iter()
+            .map(String::as_str)
+            .chain([self.name.as_str()])
+            .chain(beside.iter().copied());
+        durable::settle(&self.parent, all).map_err(Fault::disk("make the new folder durable"))?;
+        steps.passed(Step::Durable);
+        Ok(())
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    /// It has another name now; nothing is to be removed.
+    pub(super) fn keep(mut self) {
+        self.given_up = true;
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.given_up {
+            // What cannot be removed now is swept at the next start.
+            let _ = self.parent.remove_dir_all(&self.name);
+        }
+    }
+}
+
+/// Reads layer after layer into the tree.
+pub(super) fn each_layer(
+    incoming: &mut Incoming,
+    limits: Limits,
+    tree: &mut Tree,
+    sink: &mut impl Sink,
+) -> Result<(), Fault> {
+    each_archive(incoming, &mut Budget::new(limits), |archive| {
+        tree.layer(archive, sink)
+    })
+}
+
+/// Opens layer after layer.
+pub(super) fn each_archive(
+    incoming: &mut Incoming,
+    budget: &mut Budget,
+    mut read: impl FnMut(&mut Archive<'_, LayerBytes<'_>>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    while let Some((bytes, media_type)) = incoming.next_layer()? {
+        if !decode::is_layer_type(&media_type) {
+            let why = format!(
+                "it is of the type \"{}\", no layer of files",
+                super::error::shown(media_type.as_bytes())
+            );
+            return Err(Fault::Refused {
+                entry: None,
+                why,
+                broken: false,
+            });
+        }
+        read(&mut Archive::new(bytes, budget)?)?;
+    }
+    Ok(())
+}
+
+/// Opens and locks a temporary folder; `None` when it is gone or somebody works in it.
+pub(super) fn locked(parent: &Dir, name: &str) -> io::Result<Option<(Dir, File)>> {
+    let gone = |error: io::Error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            Ok(None)
+        } else {
+            Err(error)
+        }
+    };
+    let dir = match parent.open_dir(name) {
+        Ok(dir) => dir,
+        Err(error) => return gone(error),
+    };
+    let lock = match durable::readable(&dir) {
+        Ok(lock) => lock,
+        Err(error) => return gone(error),
+    };
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+        // A file system without locks has no second writer that could be told apart.
+        Ok(()) | Err(rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOLCK) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // Whoever removed the folder before the lock was had has left a handle to nothing.
+    match parent.symlink_metadata(name) {
+        Ok(metadata) if metadata.ino() == dir.dir_metadata()?.ino() => Ok(Some((dir, lock))),
+        Ok(_) => Ok(None),
+        Err(error) => gone(error),
+    }
+}
+
+/// Part of a name that no other living writer of this machine uses; one that is taken is tried again.
+pub(super) fn fresh() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}

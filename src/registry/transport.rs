@@ -1,0 +1,241 @@
+//! One HTTP request on a pooled connection: TLS, proxies, nothing that knows of registries.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::PROXY_AUTHORIZATION;
+use http::{Request, Response, Uri};
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tower::Service;
+
+use super::endpoint::is_loopback;
+use super::error::BoxError;
+use super::tls::{self, TrustError};
+
+/// What a request carries.
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// To find a host and be let in by its kernel; beyond that the patience of the request counts.
+const CONNECT: Duration = Duration::from_secs(10);
+/// An idle connection is kept for as long as usual load balancers keep theirs.
+const IDLE: Duration = Duration::from_secs(50);
+
+/// Which proxies stand between this process and a registry.
+#[derive(Debug, Clone)]
+pub struct Proxies(Option<Arc<Matcher>>);
+
+impl Proxies {
+    /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, upper or lower case, as they are now. Loopback is
+    /// never reached through a proxy.
+    pub fn from_env() -> Self {
+        Self(Some(Arc::new(Matcher::from_env())))
+    }
+
+    /// One proxy for all, but for the hosts of `except`, which reads like `NO_PROXY`.
+    pub fn all(proxy: &str, except: &str) -> Self {
+        Self(Some(Arc::new(
+            Matcher::builder()
+                .all(proxy.to_owned())
+                .no(except.to_owned())
+                .build(),
+        )))
+    }
+
+    /// None at all.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    fn on_the_way_to(&self, uri: &Uri) -> Option<Intercept> {
+        if is_loopback(uri.host()?) {
+            return None;
+        }
+        self.0.as_ref()?.intercept(uri)
+    }
+}
+
+/// A pool of connections, by host, that share one idea of whom to trust.
+#[derive(Debug, Clone)]
+pub(super) struct Transport {
+    client: Client<HttpsConnector<Dial>, Body>,
+    proxies: Proxies,
+}
+
+impl Transport {
+    /// `idle` connections are kept per host. HTTP/1.1 alone: a blob per connection is what registries are built for,
+    /// and a budget in connections then means what it says.
+    pub(super) fn new(ca: Option<&str>, proxies: Proxies, idle: usize) -> Result<Self, TrustError> {
+        let config = tls::config(ca)?;
+        let mut direct = HttpConnector::new();
+        direct.enforce_http(false);
+        direct.set_nodelay(true);
+        direct.set_connect_timeout(Some(CONNECT));
+        direct.set_keepalive(Some(IDLE));
+        let to_proxy = HttpsConnectorBuilder::new()
+            .with_tls_config(config.clone())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(direct.clone());
+        let dial = Dial {
+            direct,
+            to_proxy,
+            proxies: proxies.clone(),
+        };
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(dial);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(idle)
+            .build(connector);
+        Ok(Self { client, proxies })
+    }
+
+    /// Sends one request; the answer's body follows by itself.
+    pub(super) async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>, BoxError> {
+        if request.uri().scheme_str() == Some("http")
+            && let Some(proxy) = self.proxies.on_the_way_to(request.uri())
+            && let Some(login) = proxy.basic_auth()
+        {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, login.clone());
+        }
+        Ok(self.client.request(request).await?)
+    }
+}
+
+/// Opens connections, through a proxy where one is set: a tunnel for HTTPS, plain forwarding for HTTP.
+#[derive(Debug, Clone)]
+struct Dial {
+    direct: HttpConnector,
+    to_proxy: HttpsConnector<HttpConnector>,
+    proxies: Proxies,
+}
+
+impl Service<Uri> for Dial {
+    type Response = Wire;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Wire, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.direct.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, destination: Uri) -> Self::Future {
+        let Some(proxy) = self.proxies.on_the_way_to(&destination) else {
+            let connecting = self.direct.call(destination);
+            return Box::pin(async move {
+                Ok(Wire {
+                    stream: MaybeHttpsStream::Http(connecting.await?),
+                    proxied: false,
+                })
+            });
+        };
+        if destination.scheme_str() == Some("https") {
+            let mut tunnel = Tunnel::new(proxy.uri().clone(), self.to_proxy.clone());
+            if let Some(login) = proxy.basic_auth() {
+                tunnel = tunnel.with_auth(login.clone());
+            }
+            let connecting = tunnel.call(destination);
+            return Box::pin(async move {
+                Ok(Wire {
+                    stream: connecting.await?,
+                    proxied: false,
+                })
+            });
+        }
+        let connecting = self.to_proxy.call(proxy.uri().clone());
+        Box::pin(async move {
+            Ok(Wire {
+                stream: connecting.await?,
+                proxied: true,
+            })
+        })
+    }
+}
+
+/// A connection that knows whether a proxy reads its request lines, which then carry the whole URL.
+struct Wire {
+    stream: MaybeHttpsStream<TokioIo<TcpStream>>,
+    proxied: bool,
+}
+
+impl Connection for Wire {
+    fn connected(&self) -> Connected {
+        self.stream.connected().proxy(self.proxied)
+    }
+}
+
+impl Read for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl Write for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_sends_loopback_through_a_proxy() {
+        let proxies = Proxies::all("http://proxy.example.com:3128", "internal.example.com,10.0.0.0/8");
+        let through = |uri: &str| proxies.on_the_way_to(&uri.parse().unwrap()).is_some();
+        assert!(through("https://registry.example.com/v2/"));
+        assert!(through("http://registry.example.com/v2/"));
+        for direct in [
+            "http://127.0.0.1:5000/",
+            "http://[::1]:5000/",
+            "http://localhost/",
+            "https://internal.example.com/",
+            "https://a.internal.example.com/",
+            "https://10.1.2.3/",
+        ] {
+            assert!(!through(direct), "{direct}");
+        }
+    }
+}

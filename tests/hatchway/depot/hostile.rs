@@ -1,0 +1,156 @@
+//! Hostile archives: each refused by name, with nothing written outside and nothing left inside.
+
+use hatchway::depot::{Depot, Limits, UnpackError, VersionKey, check_archive};
+use tar::EntryType;
+
+use super::archives::{Tar, chain, gzip, header, image, layer, lines, zstd};
+use super::hostile_cases::cases;
+
+#[tokio::test]
+async fn hostile_archives_are_refused_by_name_and_nothing_stays() {
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("witness"), "untouched").unwrap();
+    let depot = Depot::open(&outside.path().join("depot"), Limits::default()).unwrap();
+    let key = VersionKey::Release("1.0.0".parse().unwrap());
+    depot
+        .unpack(
+            "a",
+            &key,
+            &image("good"),
+            [layer(&Tar::default().file("ok", "old").end())],
+        )
+        .await
+        .unwrap();
+    let before = lines(outside.path());
+    for case in cases() {
+        let layers: Vec<_> = case.layers.iter().map(|bytes| layer(bytes)).collect();
+        let error = depot
+            .unpack("a", &key, &image("v1"), layers)
+            .await
+            .expect_err(case.name);
+        let said = chain(&error);
+        assert!(
+            matches!(error, UnpackError::Refused { .. }),
+            "{}: {said}",
+            case.name
+        );
+        let start = "refused image registry.example.com/modules/a:v1: ";
+        assert!(
+            said.starts_with(start) && said.contains(case.said),
+            "{}: {said}",
+            case.name
+        );
+        assert_eq!(lines(outside.path()), before, "{}", case.name);
+    }
+}
+
+#[tokio::test]
+async fn compressed_hostile_archives_are_refused_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let depot = Depot::open(dir.path(), Limits::default()).unwrap();
+    let key = VersionKey::Release("1.0.0".parse().unwrap());
+    for pack in [gzip, zstd] {
+        let bytes = pack(&Tar::default().file("ok", "").file("../evil", "x").end());
+        let error = depot
+            .unpack("a", &key, &image("v1"), [layer(&bytes)])
+            .await
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains(r#"entry "../evil": its path leads out of the image"#),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn more_entries_than_the_limit_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let depot = Depot::open(
+        dir.path(),
+        Limits {
+            entries: 5_000,
+            ..Limits::default()
+        },
+    )
+    .unwrap();
+    let key = VersionKey::Release("1.0.0".parse().unwrap());
+    let mut archive = Tar::default();
+    for number in 0..5_001 {
+        archive = archive.file(&format!("f{number}"), "");
+    }
+    let error = depot
+        .unpack("a", &key, &image("v1"), [layer(&gzip(&archive.end()))])
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains(r#"entry "f5000": comes after 5000 entries"#),
+        "{error}"
+    );
+    // Without a disk in between the documented limit is quick to reach; whiteouts count.
+    let mut whiteouts = Tar::default();
+    for number in 0..100_100 {
+        whiteouts.0.extend_from_slice(
+            header(EntryType::Regular, format!(".wh.{number}").as_bytes(), b"", 0, 0).as_bytes(),
+        );
+    }
+    let said = check_archive(&whiteouts.end(), Limits::default()).unwrap_err();
+    assert!(
+        said.contains(r#"entry ".wh.100000": comes after 100000 entries"#),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn limits_count_all_layers_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        unpacked: 10_000,
+        entries: 3,
+        ..Limits::default()
+    };
+    let depot = Depot::open(dir.path(), limits).unwrap();
+    let key = VersionKey::Release("1.0.0".parse().unwrap());
+    let big = |name: &str| Tar::default().file(name, vec![7; 6_000]).end();
+    let error = depot
+        .unpack("a", &key, &image("v1"), [layer(&big("a")), layer(&big("b"))])
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains(r#"entry "b": it has 6000 bytes, with which"#),
+        "{error}"
+    );
+    let small = |name: &str| Tar::default().dir(name).file(&format!("{name}/f"), "").end();
+    let error = depot
+        .unpack("a", &key, &image("v1"), [layer(&small("a")), layer(&small("b"))])
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains(r#"entry "b/f": comes after 3 entries"#),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_layer_of_files_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let depot = Depot::open(dir.path(), Limits::default()).unwrap();
+    let key = VersionKey::Release("1.0.0".parse().unwrap());
+    let mut chart = layer(&Tar::default().file("a", "").end());
+    chart.media_type = "application/vnd.cncf.helm.chart.content.v1.tar+gzip".to_owned();
+    let digest = chart.digest.clone();
+    let error = depot.unpack("a", &key, &image("v1"), [chart]).await.unwrap_err();
+    assert!(
+        error.to_string().contains(&format!(
+            "layer {digest}: it is of the type \"application/vnd.cncf"
+        )),
+        "{error}"
+    );
+}
