@@ -55,9 +55,16 @@ pub(super) struct Inner {
     pub(super) links: Links,
     pub(super) limits: Limits,
     pub(super) steps: Arc<dyn Steps>,
-    _lock: File,
+    lock: File,
     /// Held while names change; unpacking itself goes side by side.
     names: Mutex<()>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that is just being started has a copy of the handle until it is.
+        let _ = flock(&self.lock, FlockOperation::Unlock);
+    }
 }
 
 impl std::fmt::Debug for Inner {
@@ -105,7 +112,7 @@ impl Depot {
             links,
             limits,
             steps,
-            _lock: lock,
+            lock,
             names: Mutex::new(()),
         };
         sweep::sweep(&inner)?;

@@ -42,7 +42,8 @@ pub struct Response<'a> {
 
 #[derive(Serialize)]
 struct Status<'a> {
-    status: &'static str,
+    #[serde(rename = "status")]
+    outcome: &'static str,
     code: u16,
     reason: &'static str,
     message: String,
@@ -111,7 +112,7 @@ impl<'a> Response<'a> {
             "no verdict in time: spec.settings could not be converted before the caller's timeout, try again";
         let is_refused = policy == FailurePolicy::Fail;
         let status = is_refused.then(|| Status {
-            status: "Failure",
+            outcome: "Failure",
             code: 504,
             reason: "Timeout",
             message: MESSAGE.to_owned(),
@@ -192,7 +193,7 @@ fn refusal<'a>(kind: &'a str, name: &'a str, refusals: &'a [Finding]) -> Status<
         message: &finding.message,
     });
     Status {
-        status: "Failure",
+        outcome: "Failure",
         code: if is_forbidden { 403 } else { 422 },
         reason: if is_forbidden { "Forbidden" } else { "Invalid" },
         message: message.join("; "),

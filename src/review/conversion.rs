@@ -67,7 +67,11 @@ pub fn convert(body: &[u8]) -> Result<Converted, String> {
             error.valid_up_to()
         )
     })?;
-    let review: Review = serde_json::from_str(text)
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    // What is nested at will are the objects, and they have a limit of their own.
+    deserializer.disable_recursion_limit();
+    let review: Review = Review::deserialize(&mut deserializer)
+        .and_then(|review| deserializer.end().map(|()| review))
         .map_err(|error| format!("the body is no ConversionReview: {}", json::message(&error)))?;
     if review.api_version != API_VERSION || review.kind != KIND {
         return Err(format!(

@@ -90,6 +90,7 @@ pub fn admit(
 ) -> Result<Admitted, AdmitError> {
     let (kind, version, name) = identify(&object)?;
     let name = name.to_owned();
+    as_go_writes(&mut object);
     let patch = mutate::patch(kind, version, object.get("spec").unwrap_or(&Value::Null));
     // A patch made from an object fits that object.
     let _fits = json_patch::patch(&mut object, &patch);
@@ -103,6 +104,29 @@ pub fn admit(
     let subject = subject(kind, version, name, Some(new), old);
     let verdict = validate(&subject, user, world, now);
     Ok(Admitted { object, verdict })
+}
+
+/// 1.0 is an integer, and comes back from an API server as 1: Go writes whole numbers so.
+fn as_go_writes(value: &mut Value) {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let whole = number
+                .as_f64()
+                .filter(|float| float.fract() == 0.0 && float.abs() <= EXACT);
+            if let Some(whole) = whole {
+                #[allow(
+                    clippy::cast_possible_truncation,
+                    reason = "whole and small enough to be exact"
+                )]
+                let whole = whole as i64;
+                *value = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(as_go_writes),
+        Value::Object(fields) => fields.values_mut().for_each(as_go_writes),
+        _ => {}
+    }
 }
 
 /// Judges the removal of an object of the world.
@@ -145,5 +169,24 @@ fn subject(
         old,
         body_changed,
         metadata_changed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn whole_numbers_come_out_as_an_api_server_writes_them() {
+        let object = json!({
+            "apiVersion": "deckhouse.io/v1alpha1", "kind": "ModuleConfig", "metadata": {"name": "global"},
+            "spec": {"version": 1.0, "settings": {"a": [2.0, 2.5, 1e300]}},
+        });
+        let user = User::default();
+        let admitted = admit(object, None, user, &World::new(), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(admitted.verdict.refusals, []);
+        let spec = &admitted.object["spec"];
+        assert_eq!(*spec, json!({"version": 1, "settings": {"a": [2, 2.5, 1e300]}}));
     }
 }

@@ -28,8 +28,11 @@ pub enum Note {
     UnreadableAnnotation,
 }
 
+/// A field, and whether a value is one of its values.
+type Field = (&'static str, fn(&Value) -> bool);
+
 /// What v1alpha1 can say and v1alpha2 cannot, by kind: the field and whether a value of it is one.
-const fn v1alpha1_field(kind: Kind) -> Option<(&'static str, fn(&Value) -> bool)> {
+const fn v1alpha1_field(kind: Kind) -> Option<Field> {
     match kind {
         Kind::ModulePullOverride => Some(("source", Value::is_string)),
         Kind::ModuleUpdatePolicy => Some(("moduleReleaseSelector", Value::is_object)),
@@ -96,7 +99,7 @@ fn write_out_default(kind: Kind, version: &'static str, spec: &mut Value) {
 }
 
 /// To v1alpha1: the annotation's field comes back, and the annotation goes. A field that is there already wins.
-fn to_fields(object: &mut Value, (field, fits): (&str, fn(&Value) -> bool)) -> Note {
+fn to_fields(object: &mut Value, (field, fits): Field) -> Note {
     let Some(text) = object
         .pointer("/metadata/annotations")
         .and_then(|all| all.get(V1ALPHA1_FIELDS))
@@ -118,7 +121,7 @@ fn to_fields(object: &mut Value, (field, fits): (&str, fn(&Value) -> bool)) -> N
 
 /// To v1alpha2: the annotation is written from the field alone; one that cannot be read stays where there is no
 /// field to put in its place.
-fn to_annotation(object: &mut Value, (field, _): (&str, fn(&Value) -> bool)) -> Note {
+fn to_annotation(object: &mut Value, (field, _): Field) -> Note {
     let value = object["spec"].as_object_mut().and_then(|spec| spec.remove(field));
     if let Some(value) = value.filter(|value| !value.is_null()) {
         let text = json!({field: value}).to_string();

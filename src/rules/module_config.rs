@@ -189,12 +189,7 @@ fn version_beside_settings(case: &Case<'_>, findings: &mut Findings) {
             CauseReason::Required,
             words::VERSION_REQUIRED.plain(),
         );
-    } else if has_version
-        && case
-            .value(&["settings"])
-            .is_none_or(|settings| settings.is_object())
-        && !has_settings
-    {
+    } else if has_version && case.value(&["settings"]).is_none_or(Value::is_object) && !has_settings {
         findings.warn(
             "MC-5",
             "spec.version",

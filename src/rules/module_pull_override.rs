@@ -41,7 +41,7 @@ pub(super) const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// Below this people are warned (MPO-3).
 const SHORT_INTERVAL: Duration = Duration::from_secs(5);
 /// Above this an override would hardly be looked at (MPO-3).
-const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_INTERVAL: Duration = Duration::from_hours(24);
 
 /// MPO-1 and MPO-5: the module is there, is no part of the platform, is on and has a source. The first that is not
 /// so is told, in the order in which the override's status tells them.
@@ -126,7 +126,7 @@ fn scan_interval(case: &Case<'_>, findings: &mut Findings) {
     let Some(text) = case.raw_text(&["scanInterval"]) else {
         return;
     };
-    match Interval::parse(text).map(|interval| interval.as_duration()) {
+    match Interval::parse(text).map(Interval::as_duration) {
         Ok(interval) if (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) => {
             if interval < SHORT_INTERVAL {
                 findings.warn(

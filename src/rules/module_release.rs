@@ -151,15 +151,12 @@ fn deployed_delete(case: &Case<'_>, findings: &mut Findings) {
 /// Whether the module is known to be off. What is not known is not taken for off: its release may be running.
 fn is_disabled(case: &Case<'_>, module: &str) -> bool {
     let config = case.world.get::<ModuleConfig>(module);
-    match config.and_then(|config| config.spec.enabled) {
-        Some(enabled) => !enabled,
-        None => {
-            let module = case.world.get::<Module>(module);
-            let by_manager =
-                module.and_then(|module| module.condition(ConditionType::EnabledByModuleManager));
-            by_manager == Some(ConditionStatus::False)
-        }
+    if let Some(enabled) = config.and_then(|config| config.spec.enabled) {
+        return !enabled;
     }
+    let module = case.world.get::<Module>(module);
+    let by_manager = module.and_then(|module| module.condition(ConditionType::EnabledByModuleManager));
+    by_manager == Some(ConditionStatus::False)
 }
 
 /// Whether the garbage collector takes away what lost its owner, or what is annotated to be let go (AD-8).

@@ -171,7 +171,7 @@ fn scan_interval(case: &Case<'_>, findings: &mut Findings) {
     let Some(text) = case.raw_text(&["scanInterval"]) else {
         return;
     };
-    match Interval::parse(text).map(|interval| interval.as_duration()) {
+    match Interval::parse(text).map(Interval::as_duration) {
         Ok(interval) if interval >= SHORTEST_INTERVAL => {
             if interval < SHORT_INTERVAL {
                 findings.warn(

@@ -56,9 +56,9 @@ fn canonical_days(body: &Value, patch: &mut Vec<PatchOperation>) {
                 && day.name() != text
             {
                 let (i, j) = (i.to_string(), j.to_string());
-                let path = ["spec", "update", "windows", i.as_str(), "days", j.as_str()];
+                let tokens = ["spec", "update", "windows", i.as_str(), "days", j.as_str()];
                 patch.push(PatchOperation::Replace(ReplaceOperation {
-                    path: PointerBuf::from_tokens(path),
+                    path: PointerBuf::from_tokens(tokens),
                     value: day.name().into(),
                 }));
             }

@@ -271,10 +271,10 @@ fn warn_of_unknown(case: &Case<'_>, schema: &Schema, findings: &mut Findings) {
 
 fn known_fields(schema: &Schema, parent: &str) -> Vec<String> {
     // `spec.update.windows[0]` → update, windows, then the items of the list.
-    let steps = parent.split(['.', '[']).skip(1);
-    let found = steps.fold(Some(&schema.json), |schema, step| match step.strip_suffix(']') {
-        Some(_) => schema?.get("items"),
-        None => lookup(schema?, &["properties", step]),
+    let mut steps = parent.split(['.', '[']).skip(1);
+    let found = steps.try_fold(&schema.json, |schema, step| match step.strip_suffix(']') {
+        Some(_) => schema.get("items"),
+        None => lookup(schema, &["properties", step]),
     });
     let properties = found
         .and_then(|schema| schema.get("properties"))

@@ -76,8 +76,6 @@ pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
         return;
     }
     let new = match (settings, version) {
-        // MC-5 has spoken.
-        (Some(_), None) => return,
         (Some(settings), Some(version)) => Written {
             version,
             settings: settings.clone(),
@@ -86,7 +84,8 @@ pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
             version: latest,
             settings: Map::new().into(),
         },
-        (None, _) => return,
+        // Of settings without a version MC-5 has spoken.
+        (Some(_), None) | (None, _) => return,
     };
     if case.flag(&["enabled"]) == Some(false) {
         return;

@@ -1,5 +1,13 @@
 //! Hatchway as its users meet it: the built program, over real sockets, with real API servers and registries.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "all of this is test code; clippy only sees that inside `#[test]` functions"
+)]
 
+mod arrival;
 mod cases;
 mod certificates;
 mod cli;

@@ -25,7 +25,7 @@ fn by_crd(kind: Kind, version: &str, object: &Value, field: &str) -> Said {
     on_creation(&mut schema);
     without_dyn(&mut schema);
     let errors = Validator::new().validate(&schema, object, None).err();
-    let errors = errors.into_iter().flat_map(|errors| errors.into_vec());
+    let errors = errors.into_iter().flat_map(kube_cel::ValidationErrors::into_vec);
     errors
         .filter(|error| error.field_path.trim_start_matches('.') == field)
         .map(|error| error.message)

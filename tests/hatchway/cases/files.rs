@@ -43,7 +43,8 @@ pub(super) fn write(file: &str, verdicts: &[String]) {
     for line in text.lines() {
         let ends = line.is_empty() || line.starts_with('#') || line.starts_with("- name:");
         if ends && open {
-            written.push_str(&format!("  verdict:\n{}", verdicts.next().unwrap()));
+            written.push_str("  verdict:\n");
+            written.push_str(verdicts.next().unwrap());
             open = false;
         }
         skipping = !ends && (skipping || line.starts_with("  verdict:"));
@@ -54,7 +55,8 @@ pub(super) fn write(file: &str, verdicts: &[String]) {
         }
     }
     if open {
-        written.push_str(&format!("  verdict:\n{}", verdicts.next().unwrap()));
+        written.push_str("  verdict:\n");
+        written.push_str(verdicts.next().unwrap());
     }
     assert_eq!(verdicts.next(), None);
     std::fs::write(path(file), written).unwrap();

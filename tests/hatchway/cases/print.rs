@@ -85,9 +85,9 @@ pub(super) fn diff(expected: &Value, found: &Value) -> String {
         .count();
     let mut text = String::new();
     let mut print = |sign: char, lines: &[&str]| {
-        lines
-            .iter()
-            .for_each(|line| writeln!(text, "{sign}{line}").unwrap());
+        for line in lines {
+            writeln!(text, "{sign}{line}").unwrap();
+        }
     };
     print(' ', &expected[..head]);
     print('-', &expected[head..expected.len() - tail]);

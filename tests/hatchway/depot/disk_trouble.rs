@@ -23,7 +23,7 @@ impl Mounted {
             .output();
         mounted
             .is_ok_and(|output| output.status.success())
-            .then_some(Self { dir })
+            .then(|| Self { dir })
     }
 
     fn path(&self) -> &Path {
@@ -31,17 +31,23 @@ impl Mounted {
     }
 
     fn remount(&self, options: &str) {
-        let status = Command::new("mount")
-            .args(["-o", &format!("remount,{options}")])
-            .arg(self.path())
-            .status();
-        assert!(status.unwrap().success());
+        // Busy while a process that another test is just starting has a copy of a handle.
+        let tries = (0..100).any(|_| {
+            let options = format!("remount,{options}");
+            let status = Command::new("mount")
+                .args(["-o", &options])
+                .arg(self.path())
+                .status();
+            status.unwrap().success()
+        });
+        assert!(tries, "cannot remount");
     }
 }
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.dir.path()).status();
+        // Lazily: a process that another test is just starting may hold what this one had open for a moment.
+        let _ = Command::new("umount").arg("--lazy").arg(self.dir.path()).status();
     }
 }
 

@@ -24,7 +24,7 @@ impl Disk {
             .args([file, mount.path()])
             .output();
         done.is_ok_and(|output| output.status.success())
-            .then_some(Self { mount })
+            .then(|| Self { mount })
     }
 
     fn depot(&self) -> PathBuf {
@@ -34,7 +34,11 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.mount.path()).status();
+        // Lazily: a process that another test is just starting may hold what this one had open for a moment.
+        let _ = Command::new("umount")
+            .arg("--lazy")
+            .arg(self.mount.path())
+            .status();
     }
 }
 

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hatchway::conversion::{Converter, ConverterOptions};
 use hatchway::review::{Reviews, Told, Trusted};
 use hatchway::rules::Skipped;
-use hatchway::webhook::{Answer, Deadline, Path};
+use hatchway::webhook::{self, Answer, Deadline, Path};
 use hatchway::world::{Shared, World};
 use tokio::runtime::Runtime;
 
@@ -24,7 +25,7 @@ static CONVERTER: LazyLock<Converter> = LazyLock::new(|| {
     )
 });
 
-/// Judges against a world that does not change.
+/// Judges against a world.
 pub(crate) struct Reviewer(Reviews<Quiet>);
 
 /// Hears nothing.
@@ -38,13 +39,22 @@ impl Told for Quiet {
 impl Reviewer {
     /// Trusts Hatchway's own account in its usual namespace.
     pub(crate) fn new(world: World) -> Self {
-        let world = Arc::new(Shared::new(world));
+        Self::over(Arc::new(Shared::new(world)))
+    }
+
+    /// The same over a world that changes.
+    pub(crate) fn over(world: Arc<Shared>) -> Self {
         Self(Reviews::new(
             world,
             Trusted::new("d8-system", []),
             CONVERTER.clone(),
             Quiet,
         ))
+    }
+
+    /// Answers a review as the server does, with patience for what is on its way.
+    pub(crate) async fn answer_in_time(&self, path: Path, body: Bytes, deadline: Deadline) -> Answer {
+        webhook::Reviewer::answer(&self.0, path, body, deadline).await
     }
 
     /// Answers a review.
