@@ -111,6 +111,13 @@ pub fn all() -> Vec<Body> {
     ]
 }
 
+/// A review of no weight.
+pub fn small() -> Vec<u8> {
+    Shape::new("ModuleConfig", "shop", config)
+        .create("", SMALL, &[])
+        .bytes
+}
+
 /// What an object of a kind looks like at a length; `turn` makes its body differ.
 struct Shape {
     kind: &'static str,
@@ -203,7 +210,7 @@ fn config(bytes: usize, turn: usize) -> (Value, Option<Value>) {
 
 fn policy(bytes: usize, turn: usize) -> (Value, Option<Value>) {
     let windows: Vec<Value> = (0..(1 + bytes / 60).min(14))
-        .map(|i| json!({"days": ["Sat", "Sun"], "from": format!("{:02}:00", i % 22), "to": format!("{:02}:30", i % 22 + 1)}))
+        .map(|i| json!({"days": ["Sat", "Sun"], "from": format!("{:02}:00", i % 22), "to": format!("{:02}:30", i % 22)}))
         .collect();
     let mode = if turn == 0 { "Auto" } else { "Manual" };
     (
