@@ -39,7 +39,9 @@ pub fn validate(subject: &Subject, user: User<'_>, world: &World, now: Timestamp
         let mut said = Findings::default();
         (rule.judge)(&case, &mut said);
         said.remember_wrong();
-        if is_unchanged(&case, rule) {
+        // Comparing large settings costs more than judging them: only where there is something to be turned.
+        let would_refuse = !said.refusals.is_empty() || !said.missing.is_empty();
+        if would_refuse && is_unchanged(&case, rule) {
             said.refusals
                 .drain(..)
                 .for_each(|refusal| findings.tolerate(refusal));
