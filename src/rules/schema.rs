@@ -103,7 +103,7 @@ fn prune_value(place: Place<'_>, schema: &Value, value: &mut Value, unknown: &mu
                 if let Some(inner) = schema.get("additionalProperties") {
                     fields.retain(|_, value| !value.is_null());
                     fields.iter_mut().for_each(|(key, value)| {
-                        prune_value(Place::Field(&place, key), inner, value, unknown)
+                        prune_value(Place::Field(&place, key), inner, value, unknown);
                     });
                 }
                 return;
