@@ -39,7 +39,7 @@ pub fn load(count: usize) -> anyhow::Result<()> {
         .iter()
         .map(|text| Ok(Object::from_value(serde_json::from_str(text)?)?))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let seconds = (cpu_of("self")? - started).as_secs_f64();
+    let seconds = cpu_of("self")?.saturating_sub(started).as_secs_f64();
     let kibibytes = (rss_of("self")? - before) * 1024.0 / count as f64;
     println!(
         "{}",

@@ -95,7 +95,7 @@ fn port(ports: &Value, name: &str) -> Option<String> {
 }
 
 fn await_ready(address: &str) -> anyhow::Result<()> {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     loop {
         let mut stream = TcpStream::connect(address)?;
         stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;

@@ -252,7 +252,7 @@ async fn review(
             let mut times = client
                 .load(&server.address, "/validate", &body.bytes, *count)
                 .await?;
-            let (elapsed, cpu) = (started.elapsed(), server.cpu()? - before);
+            let (elapsed, cpu) = (started.elapsed(), server.cpu()?.saturating_sub(before));
             times.sort_unstable();
             let micros = |at: usize| times.get(at).copied().unwrap_or_default().as_secs_f64() * 1e6;
             figure.cpu.add(cpu.as_secs_f64() * 1e6 / times.len() as f64);
@@ -278,7 +278,7 @@ async fn calibrate(client: &Client, body: &Body, server: &Server) -> anyhow::Res
     client
         .load(&server.address, "/validate", &body.bytes, count)
         .await?;
-    let each = (server.cpu()? - before).as_secs_f64().max(0.005) / count as f64;
+    let each = server.cpu()?.saturating_sub(before).as_secs_f64().max(0.005) / count as f64;
     let turn = TURN.as_secs_f64() / each;
     #[allow(
         clippy::cast_possible_truncation,
@@ -296,7 +296,7 @@ async fn handshakes(client: &Client, servers: &[Server], rounds: usize) -> anyho
         for (server, sample) in servers.iter().zip(&mut samples) {
             let before = server.cpu()?;
             client.handshakes(&server.address, HANDSHAKES).await?;
-            sample.add((server.cpu()? - before).as_secs_f64() * 1e6 / HANDSHAKES as f64);
+            sample.add(server.cpu()?.saturating_sub(before).as_secs_f64() * 1e6 / HANDSHAKES as f64);
         }
     }
     println!("\n| a new connection | CPU µs | least–most |\n|---|--:|--:|");
