@@ -102,9 +102,9 @@ fn prune_value(place: Place<'_>, schema: &Value, value: &mut Value, unknown: &mu
             let Some(properties) = schema.get("properties") else {
                 if let Some(inner) = schema.get("additionalProperties") {
                     fields.retain(|_, value| !value.is_null());
-                    fields.iter_mut().for_each(|(key, value)| {
+                    for (key, value) in fields.iter_mut() {
                         prune_value(Place::Field(&place, key), inner, value, unknown);
-                    });
+                    }
                 }
                 return;
             };
