@@ -87,10 +87,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let bars = Bars::default();
     let published = publish(&publication, &target, &|step| bars.step(step)).await;
     bars.clear();
-    format.print(
-        &published.map_err(|error| wrong::publishing(&error))?,
-        |published| told(published),
-    )
+    format.print(&published.map_err(|error| wrong::publishing(&error))?, told)
 }
 
 fn told(published: &Published) -> String {
