@@ -37,7 +37,7 @@ check: ## formatting, lints, docs, dependency policy, generated files; no test
 	cargo fmt --check
 	hack/debian.sh shellcheck
 	shellcheck -x hack/*.sh certs/*.sh .ci/run
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	hack/guards.sh
 	"$$(hack/cargo-tool.sh cargo-deny $(DENY_VERSION))" --locked check --deny warnings bans licenses sources
@@ -46,8 +46,8 @@ check: ## formatting, lints, docs, dependency policy, generated files; no test
 audit: ## known vulnerabilities in dependencies (fetches the RustSec database)
 	"$$(hack/cargo-tool.sh cargo-deny $(DENY_VERSION))" --locked check advisories
 
-bench: deps ## measure, beside the peers; see benches/README.md
-	cargo bench --locked
+bench: ## measure, beside the peers; see benches/README.md
+	hack/bench.sh
 
 e2e: deps ## only the tests against a real control plane
 	cargo test --locked --test hatchway cluster::

@@ -135,7 +135,7 @@ impl Pump<'_> {
                 digest: layer.digest.clone(),
                 media_type: layer.media_type,
             };
-            let mut hashed = Hashed {
+            let mut source = Hashed {
                 digest: layer.digest,
                 size: layer.size,
                 stream: layer.stream,
@@ -145,8 +145,8 @@ impl Pump<'_> {
             if self.send.send(head).await.is_err() {
                 return Ok(None);
             }
-            if !self.layer(&mut hashed).await? {
-                return Ok(Some(hashed));
+            if !self.layer(&mut source).await? {
+                return Ok(Some(source));
             }
             if self.send.send(Piece::LayerEnd).await.is_err() {
                 return Ok(None);

@@ -1,5 +1,6 @@
 //! `hatchway docs`: reference pages made from what the program knows of itself, so that they cannot drift.
 
+mod metrics;
 mod reference;
 
 use std::process::ExitCode;
@@ -11,7 +12,8 @@ use super::output;
 /// Print a reference page as Markdown
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  hatchway docs cli > docs/reference/cli.md")]
+  hatchway docs cli > docs/reference/cli.md
+  hatchway docs metrics > docs/reference/metrics.md")]
 pub(super) struct Args {
     #[command(subcommand)]
     page: Page,
@@ -21,6 +23,8 @@ pub(super) struct Args {
 enum Page {
     /// The command line
     Cli,
+    /// The metrics
+    Metrics,
 }
 
 /// Prints the page.
@@ -28,6 +32,7 @@ pub(super) fn run(args: Args, command: clap::Command) -> anyhow::Result<ExitCode
     let Args { page } = args;
     output::print(&match page {
         Page::Cli => reference::page(command),
+        Page::Metrics => metrics::page(),
     })?;
     Ok(ExitCode::SUCCESS)
 }

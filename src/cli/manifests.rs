@@ -4,6 +4,7 @@ mod crds;
 mod matching;
 mod namespace;
 mod rbac;
+mod settings;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ const CA_SECRET: &str = "hatchway-ca";
   hatchway manifests all --webhook-url https://hatchway.example.com:9443 | kubectl apply -f -
   hatchway manifests crds moduleconfigs
   hatchway manifests webhooks --namespace my-system
+  hatchway manifests settings modules/echo > echo-settings.yaml
 
 caBundle is left out of webhook configurations and conversions: the running server fills it in.")]
 pub(super) struct Args {
@@ -58,6 +60,8 @@ enum Part {
     Deployment,
     /// The validating and the mutating webhook configuration
     Webhooks,
+    /// The ModuleSettingsDefinition of a module, from its openapi folder
+    Settings(settings::Args),
     /// Everything, in the order in which it has to be applied
     All,
 }
@@ -90,6 +94,9 @@ struct Options {
 /// Prints the part that is asked for.
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { part, options } = args;
+    if let Part::Settings(module) = &part {
+        return settings::run(module);
+    }
     let documents = documents(&part, options)?;
     output::print(&yaml::join(&documents))?;
     Ok(ExitCode::SUCCESS)
@@ -126,6 +133,7 @@ fn documents(part: &Part, options: Options) -> anyhow::Result<Vec<String>> {
         Part::Crds { kind } => crds::documents(*kind, &target),
         Part::Rbac => rbac::documents(&namespace),
         Part::Deployment => workload(),
+        Part::Settings(module) => Ok(settings::read(module)?.document.into_iter().collect()),
         Part::Webhooks => webhooks::documents(&namespace, &target),
         Part::All => {
             let mut all = namespace::documents(&namespace)?;

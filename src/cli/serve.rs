@@ -26,7 +26,7 @@ use judging::{Judge, WorldArgs};
 #[command(after_help = "Examples:
   hatchway serve --standalone manifests/examples
   hatchway serve --standalone . --https-addr 127.0.0.1:0 --ops-addr 127.0.0.1:0
-  hatchway serve --tls-dir /etc/hatchway/tls --client-ca /etc/hatchway/callers.crt")]
+  hatchway serve --standalone world/ --tls-dir certs/dev --client-ca callers.crt")]
 pub(super) struct Args {
     #[command(flatten)]
     world: WorldArgs,

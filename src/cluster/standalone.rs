@@ -6,11 +6,14 @@ mod tests;
 use super::apply::{self, Applied, By};
 use super::intake::{self, Key, Misfit};
 use super::{Store, WriteError, folder};
+use crate::api::{Kind, Resource};
 use crate::documents::{Changes, Document, Follower};
 use crate::review::Settler;
 use crate::rules::{Finding, User};
+use crate::telemetry::judging::Judging;
+use crate::telemetry::metrics::Reason;
 use crate::telemetry::readiness::Condition;
-use crate::world::Object;
+use crate::world::{Object, SettingsDefinition};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +34,7 @@ pub struct Standalone {
     follower: Follower,
     store: Arc<Store>,
     settler: Settler,
+    judging: Judging,
     /// Counts the changes of the world; what was refused is tried again after each.
     changes: watch::Receiver<u64>,
     user: String,
@@ -92,11 +96,18 @@ impl Standalone {
             changes: store.world().changes(),
             store,
             settler,
+            judging: Judging::default(),
             user: format!("system:serviceaccount:{namespace}:hatchway"),
             entries: BTreeMap::new(),
             told: BTreeSet::new(),
             trouble: None,
         }
+    }
+
+    /// Counts what is wrong with definitions of settings into these.
+    #[must_use]
+    pub fn counting(self, judging: Judging) -> Self {
+        Self { judging, ..self }
     }
 
     /// Looks at the files twice a second until `stop`, and tells what is refused on standard error, a line each.
@@ -317,6 +328,11 @@ impl Standalone {
         if !std::mem::take(&mut entry.told).is_empty() {
             tracing::info!(%kind, name, "what was refused is accepted now");
         }
+        if kind == Kind::ModuleSettingsDefinition
+            && let Some(definition) = self.store.world().read().definition(name)
+        {
+            tell_problems(definition, &entry.document, &self.judging);
+        }
         for warning in warnings {
             let place = entry.document.place_of(&warning.field);
             let file = &entry.document.file;
@@ -340,6 +356,20 @@ impl Standalone {
                 entry.told = message;
             }
         }
+    }
+}
+
+/// What is wrong with a definition itself is told once, where it is taken in: reviews leave it out.
+fn tell_problems(definition: &SettingsDefinition, document: &Document, judging: &Judging) {
+    for problem in definition.compiled().problems() {
+        let reason = problem.kind.as_str();
+        judging
+            .definition_problems
+            .get_or_create(&Reason { reason })
+            .inc();
+        let (name, file) = (Resource::name(&**definition), &document.file);
+        let line = document.place_of(&problem.field(&document.value["spec"])).line;
+        tracing::warn!(kind = %Kind::ModuleSettingsDefinition, name, %file, line, reason, "{problem}");
     }
 }
 

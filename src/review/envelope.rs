@@ -2,6 +2,7 @@
 //! raw, the rest (managedFields above all) is skipped and not built.
 
 use super::json::{self, ReadJsonError};
+use super::strings::Strings;
 use crate::api::Kind;
 use crate::rules::{Body, Operation, Parts, Subject};
 use serde::Deserialize;
@@ -98,9 +99,9 @@ struct Metadata<'a> {
     #[serde(default)]
     deletion_timestamp: Option<IgnoredAny>,
     #[serde(borrow, default)]
-    labels: Option<&'a RawValue>,
+    labels: Strings<'a>,
     #[serde(borrow, default)]
-    annotations: Option<&'a RawValue>,
+    annotations: Strings<'a>,
     #[serde(borrow, default)]
     owner_references: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -426,8 +427,8 @@ impl<'a> WireObject<'a> {
 
 impl Metadata<'_> {
     fn same_as(&self, other: &Self) -> bool {
-        same(self.labels, other.labels)
-            && same(self.annotations, other.annotations)
+        self.labels.same_as(&other.labels)
+            && self.annotations.same_as(&other.annotations)
             && same(self.owner_references, other.owner_references)
             && same(self.finalizers, other.finalizers)
     }
@@ -456,8 +457,8 @@ impl Reader {
             ..Parts::default()
         };
         if !(self.same_metadata && self.same_body) {
-            parts.labels = strings(object_path, "labels", metadata.labels)?;
-            parts.annotations = strings(object_path, "annotations", metadata.annotations)?;
+            parts.labels = strings(object_path, "labels", &metadata.labels)?;
+            parts.annotations = strings(object_path, "annotations", &metadata.annotations)?;
         }
         if !self.same_body {
             parts.body = self.body(object_path, object)?;
@@ -490,77 +491,15 @@ impl Reader {
     }
 }
 
-/// Labels or annotations that rules read; the values of others are not built.
 fn strings(
     object_path: &str,
     part: &str,
-    raw: Option<&RawValue>,
+    entries: &Strings<'_>,
 ) -> Result<BTreeMap<String, String>, ReadReviewError> {
-    let Some(raw) = raw else {
-        return Ok(BTreeMap::new());
-    };
-    let malformed = |source| ReadReviewError::Part {
+    entries.ours().map_err(|source| ReadReviewError::Part {
         field: format!("{object_path}.metadata.{part}"),
         source,
-    };
-    let entries: StringMap = serde_json::from_str(raw.get()).map_err(|error| {
-        malformed(ReadJsonError::Syntax(format!(
-            "expected an object of strings: {error}"
-        )))
-    })?;
-    match entries.duplicate {
-        Some(key) => Err(malformed(ReadJsonError::DuplicateKey(key))),
-        None => Ok(entries.ours),
-    }
-}
-
-/// Entries of ours out of a map of strings.
-struct StringMap {
-    ours: BTreeMap<String, String>,
-    duplicate: Option<String>,
-}
-
-impl<'de> Deserialize<'de> for StringMap {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-
-        impl<'de> serde::de::Visitor<'de> for Entries {
-            type Value = StringMap;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object of strings")
-            }
-
-            fn visit_unit<E>(self) -> Result<StringMap, E> {
-                Ok(StringMap {
-                    ours: BTreeMap::new(),
-                    duplicate: None,
-                })
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut entries: A) -> Result<StringMap, A::Error> {
-                let mut map = StringMap {
-                    ours: BTreeMap::new(),
-                    duplicate: None,
-                };
-                while let Some(key) = entries.next_key::<Cow<'_, str>>()? {
-                    if crate::rules::is_ours(&key) {
-                        // null is an empty string, as Go reads it.
-                        let value: Option<String> = entries.next_value()?;
-                        let value = value.unwrap_or_default();
-                        if map.ours.insert(key.clone().into_owned(), value).is_some() {
-                            map.duplicate = Some(key.into_owned());
-                        }
-                    } else {
-                        entries.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(map)
-            }
-        }
-
-        deserializer.deserialize_any(Entries)
-    }
+    })
 }
 
 fn owners(raw: Option<&RawValue>) -> Vec<(String, String)> {

@@ -7,6 +7,7 @@ mod envelope;
 pub mod json;
 mod reviewer;
 mod settle;
+mod strings;
 mod trusted;
 
 pub use reviewer::{Reviews, Told};

@@ -28,8 +28,14 @@ pub async fn settle(mut verdict: Verdict, converter: &Converter, deadline: Insta
             timed_out: false,
         };
     };
-    let new = convert(&question, &question.new, converter, deadline).await;
-    if let Err(ConversionError::Deadline { .. }) = new {
+    let (new, old) = tokio::join!(convert(&question, &question.new, converter, deadline), async {
+        Some(convert(&question, question.old.as_ref()?, converter, deadline).await)
+    });
+    let late = [Some(&new), old.as_ref()].into_iter().flatten();
+    if late
+        .into_iter()
+        .any(|converted| matches!(converted, Err(ConversionError::Deadline { .. })))
+    {
         let timed_out = verdict.refusals.is_empty();
         return Settled {
             verdict,
@@ -37,13 +43,14 @@ pub async fn settle(mut verdict: Verdict, converter: &Converter, deadline: Insta
             timed_out,
         };
     }
-    let old = match &question.old {
+    let (new, old) = match (new, old) {
+        // Rules about the change must not be passed by because a child could not be started just now.
+        (Ok(_), Some(Err(error))) if error.is_transient() => (Err(error), None),
         // Old settings that cannot be brought to the latest version are no old value.
-        Some(old) => convert(&question, old, converter, deadline).await.ok(),
-        None => None,
+        (new, old) => (new, old.and_then(Result::ok)),
     };
     let module = crate::api::Resource::name(&**question.definition).to_owned();
-    let is_heavy = question.is_heavy();
+    let is_heavy = question.is_heavy(new.as_deref().ok(), old.as_deref());
     let conclude = move || {
         let new = new.map_err(|error| {
             let (from, to) = error.versions();
@@ -95,10 +102,13 @@ async fn convert(
     converter: &Converter,
     deadline: Instant,
 ) -> Result<Arc<Value>, ConversionError> {
+    let Written { version, settings } = written;
     let definition = question.definition.compiled();
-    converter
-        .convert(definition, written.version, &written.settings, deadline)
-        .await
+    if definition.latest() == 0 {
+        // Nothing to convert to, and nothing that judges.
+        return Ok(Arc::new(settings.clone()));
+    }
+    converter.convert(definition, *version, settings, deadline).await
 }
 
 /// How long the settings of a file may take: nobody waits for an answer by the clock, as an API server does.

@@ -2,8 +2,9 @@
 
 use super::case::lookup;
 use super::finding::Findings;
-use super::settings::SettingsQuestion;
-use super::{Case, Finding, Operation, Reference, Subject, User};
+use super::rule::{Reads, Rule};
+use super::verdict::{Decision, Verdict};
+use super::{Case, Operation, Subject, User};
 use super::{
     annotations, module, module_config, module_pull_override, module_release, module_source,
     module_update_policy, schema,
@@ -11,71 +12,6 @@ use super::{
 use crate::api::Kind;
 use crate::world::World;
 use jiff::Timestamp;
-
-/// A rule, or a few that speak about one mistake.
-pub(super) struct Rule {
-    /// The operations that it judges.
-    pub(super) on: &'static [Operation],
-    /// What it reads from the object. On UPDATE, a rule none of whose fields changed cannot refuse: what was
-    /// already wrong is a warning.
-    pub(super) reads: &'static [Reads],
-    /// The judgement.
-    pub(super) judge: fn(&Case<'_>, &mut Findings),
-}
-
-/// A part of the object that a rule reads.
-pub(super) enum Reads {
-    /// A value in the body, by keys.
-    Body(&'static [&'static str]),
-    /// Labels or annotations: such rules look at the change itself.
-    Metadata,
-    /// The name, which never changes.
-    Name,
-}
-
-pub(super) const CREATE: &[Operation] = &[Operation::Create];
-pub(super) const UPDATE: &[Operation] = &[Operation::Update];
-pub(super) const DELETE: &[Operation] = &[Operation::Delete];
-pub(super) const WRITES: &[Operation] = &[Operation::Create, Operation::Update];
-pub(super) const ALWAYS: &[Operation] = &[Operation::Create, Operation::Update, Operation::Delete];
-
-/// What becomes of an operation.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Verdict {
-    /// Allowed, refused, or not judged.
-    pub decision: Decision,
-    /// Why it is refused: all violations at once (AD-2).
-    pub refusals: Vec<Finding>,
-    /// What should be known, the most important first.
-    pub warnings: Vec<Finding>,
-    /// Objects whose absence led to a refusal (AD-5).
-    pub missing: Vec<Reference>,
-    /// Settings that are still to be judged: the verdict is not final before that is done.
-    pub question: Option<SettingsQuestion>,
-}
-
-/// What becomes of an operation, in one word (AD-7).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Decision {
-    /// Nothing speaks against it.
-    #[default]
-    Allowed,
-    /// At least one rule refuses it.
-    Refused,
-    /// It was not judged (AD-8).
-    Skipped,
-}
-
-impl Decision {
-    /// The word in audit annotations and metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::Refused => "refused",
-            Self::Skipped => "skipped",
-        }
-    }
-}
 
 /// Judges an operation.
 pub fn validate(subject: &Subject, user: User<'_>, world: &World, now: Timestamp) -> Verdict {
@@ -103,7 +39,9 @@ pub fn validate(subject: &Subject, user: User<'_>, world: &World, now: Timestamp
         let mut said = Findings::default();
         (rule.judge)(&case, &mut said);
         said.remember_wrong();
-        if is_unchanged(&case, rule) {
+        // Comparing large settings costs more than judging them: only where there is something to be turned.
+        let would_refuse = !said.refusals.is_empty() || !said.missing.is_empty();
+        if would_refuse && is_unchanged(&case, rule) {
             said.refusals
                 .drain(..)
                 .for_each(|refusal| findings.tolerate(refusal));

@@ -16,12 +16,15 @@ mod module_source;
 mod module_update_policy;
 pub mod mutate;
 mod parts;
+mod rule;
 pub mod schema;
 mod settings;
+mod verdict;
 mod windows;
 
 pub use case::{Case, User};
-pub use engine::{Decision, Verdict, validate};
+pub use engine::validate;
 pub use finding::{CauseReason, Finding, Reference};
 pub use parts::{Body, Operation, Parts, Subject, is_ours};
 pub use settings::{FailedConversion, SettingsQuestion, Skipped, Written};
+pub use verdict::{Decision, Verdict};

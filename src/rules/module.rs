@@ -1,7 +1,7 @@
 //! Rules of Module.
 
-use super::engine::{ALWAYS, Reads, Rule};
 use super::finding::Findings;
+use super::rule::{ALWAYS, Reads, Rule};
 use super::{Case, module_release};
 
 pub(super) const RULES: &[Rule] = &[Rule {

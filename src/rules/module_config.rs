@@ -1,7 +1,7 @@
 //! Rules of ModuleConfig, but for its settings.
 
-use super::engine::{ALWAYS, CREATE, DELETE, Reads, Rule, WRITES};
 use super::finding::{Findings, or_nearest};
+use super::rule::{ALWAYS, CREATE, DELETE, Reads, Rule, WRITES};
 use super::{Case, CauseReason, schema, settings, windows};
 use crate::api::names::{self, annotation};
 use crate::api::{Kind, Module, ModulePullOverride, ModuleSource, ModuleUpdatePolicy, words};

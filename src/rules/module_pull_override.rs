@@ -1,7 +1,7 @@
 //! Rules of ModulePullOverride, in both versions.
 
-use super::engine::{CREATE, Reads, Rule, WRITES};
 use super::finding::{Findings, or_nearest};
+use super::rule::{CREATE, Reads, Rule, WRITES};
 use super::{Case, CauseReason, module_config};
 use crate::api::names::annotation;
 use crate::api::{Kind, Module, ModuleConfig, ModuleSource, words};

@@ -1,7 +1,7 @@
 //! Rules of ModuleRelease.
 
-use super::engine::{CREATE, DELETE, Reads, Rule, UPDATE, WRITES};
 use super::finding::Findings;
+use super::rule::{CREATE, DELETE, Reads, Rule, UPDATE, WRITES};
 use super::{Case, CauseReason};
 use crate::api::names::{annotation, label};
 use crate::api::{ConditionStatus, ConditionType, Module, ModuleConfig, ModuleSource, Resource, words};

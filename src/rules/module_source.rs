@@ -1,8 +1,8 @@
 //! Rules of ModuleSource.
 
-use super::engine::{CREATE, DELETE, Reads, Rule, WRITES};
 use super::finding::Findings;
 use super::module_pull_override::SHORTEST_INTERVAL;
+use super::rule::{CREATE, DELETE, Reads, Rule, WRITES};
 use super::{Case, CauseReason};
 use crate::api::{ModuleRelease, ReleasePhase, names, words};
 use crate::values::{CaBundle, DockerConfig, Interval, Repository, fits_label_value};

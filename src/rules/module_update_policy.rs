@@ -1,7 +1,7 @@
 //! Rules of ModuleUpdatePolicy, in both versions.
 
-use super::engine::{CREATE, DELETE, Reads, Rule, UPDATE, WRITES};
 use super::finding::Findings;
+use super::rule::{CREATE, DELETE, Reads, Rule, UPDATE, WRITES};
 use super::windows;
 use super::{Case, CauseReason};
 use crate::api::{names, words};

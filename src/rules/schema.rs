@@ -74,33 +74,48 @@ fn schema(kind: Kind, version: &str) -> Option<&'static Schema> {
 /// paths are remembered.
 pub(super) fn prune(kind: Kind, version: &str, body: &mut Value, unknown: &mut Vec<String>) {
     if let Some(schema) = schema(kind, version) {
-        prune_value(kind.body(), &schema.json, body, unknown);
+        prune_value(Place::Root(kind.body()), &schema.json, body, unknown);
     }
 }
 
-fn prune_value(path: &str, schema: &Value, value: &mut Value, unknown: &mut Vec<String>) {
+/// Where a value stands; written out only for the few that are told of.
+#[derive(Clone, Copy)]
+enum Place<'p> {
+    Root(&'p str),
+    Field(&'p Place<'p>, &'p str),
+    Item(&'p Place<'p>, usize),
+}
+
+impl Place<'_> {
+    fn path(self) -> String {
+        match self {
+            Self::Root(name) => name.to_owned(),
+            Self::Field(parent, key) => child(&parent.path(), key),
+            Self::Item(parent, index) => format!("{}[{index}]", parent.path()),
+        }
+    }
+}
+
+fn prune_value(place: Place<'_>, schema: &Value, value: &mut Value, unknown: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             let Some(properties) = schema.get("properties") else {
                 if let Some(inner) = schema.get("additionalProperties") {
                     fields.retain(|_, value| !value.is_null());
-                    fields
-                        .iter_mut()
-                        .for_each(|(key, value)| prune_value(&child(path, key), inner, value, unknown));
+                    fields.iter_mut().for_each(|(key, value)| {
+                        prune_value(Place::Field(&place, key), inner, value, unknown);
+                    });
                 }
                 return;
             };
             fields.retain(|key, value| match properties.get(key) {
                 Some(_) if value.is_null() => false,
                 Some(property) => {
-                    // Only containers have anything to prune, and a path is only needed there.
-                    if value.is_object() || value.is_array() {
-                        prune_value(&child(path, key), property, value, unknown);
-                    }
+                    prune_value(Place::Field(&place, key), property, value, unknown);
                     true
                 }
                 None => {
-                    unknown.push(child(path, key));
+                    unknown.push(Place::Field(&place, key).path());
                     false
                 }
             });
@@ -108,7 +123,7 @@ fn prune_value(path: &str, schema: &Value, value: &mut Value, unknown: &mut Vec<
         Value::Array(items) => {
             let Some(inner) = schema.get("items") else { return };
             for (i, item) in items.iter_mut().enumerate() {
-                prune_value(&format!("{path}[{i}]"), inner, item, unknown);
+                prune_value(Place::Item(&place, i), inner, item, unknown);
             }
         }
         _ => {}
@@ -240,7 +255,7 @@ pub(super) fn judge_like_policy(path: &[&str], root: &str, value: &Value, findin
     };
     let mut value = value.clone();
     // Keys that a policy does not have are for the platform's own schema.
-    prune_value(root, json, &mut value, &mut Vec::new());
+    prune_value(Place::Root(root), json, &mut value, &mut Vec::new());
     report("POL-1", root, validator, &value, None, findings);
 }
 

@@ -4,11 +4,11 @@
 //! while the world is locked. So the rules only ask: a [`SettingsQuestion`] in the verdict holds all that is needed,
 //! whoever called them converts, and [`SettingsQuestion::conclude`] says what comes of it.
 
-use super::engine::{Decision, Verdict};
 use super::finding::Findings;
+use super::verdict::{Decision, Verdict};
 use super::{Case, CauseReason, Finding};
 use crate::api::names;
-use crate::settings::{Judgement, PathFrom, Reason, Source, Violation};
+use crate::settings::{Judgement, PathFrom, Reason, Source, Violation, quotes_a_secret};
 use crate::world::SettingsDefinition;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -59,39 +59,57 @@ const SETTINGS: &str = "spec.settings";
 
 /// MC-6, and the question that MC-7 and MC-8 answer.
 pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
-    let is_unchanged =
-        |key: &&str| case.subject.old.is_some() && case.value(&[key]) == case.old_value(&[key]);
-    if ["enabled", "version", "settings"].iter().all(is_unchanged) || case.name() == names::GLOBAL_CONFIG {
+    if case.name() == names::GLOBAL_CONFIG {
         return;
     }
+    // First, since comparing large settings costs more than finding nothing to judge them by.
     let Some(definition) = case.world.definition(case.name()) else {
         return;
     };
-    let latest = definition.compiled().latest();
-    let settings = settings(case.value(&["settings"]));
-    let version = case.value(&["version"]).and_then(whole);
-    if let Some(version) = version
-        && !version_fits(version, settings.is_some(), definition, findings)
-    {
+    let is_unchanged =
+        |key: &&str| case.subject.old.is_some() && case.value(&[key]) == case.old_value(&[key]);
+    if ["enabled", "version", "settings"].iter().all(is_unchanged) {
         return;
+    }
+    let written = case.value(&["settings"]);
+    if written.is_some_and(|written| !written.is_object() && !written.is_null()) {
+        // The schema has spoken (AD-4), and what they would mean nobody knows.
+        return;
+    }
+    let latest = definition.compiled().latest();
+    let settings = settings(written);
+    let version = case.value(&["version"]).and_then(whole);
+    let is_off = case.flag(&["enabled"]) == Some(false);
+    if let Some(version) = version
+        // A definition without a single version that can be read judges nothing: the question tells so.
+        && latest > 0
+    {
+        let is_new = ["version", "settings"].iter().any(|key| !is_unchanged(key));
+        // Turning a module off is never refused for what was wrong with its settings before (AD-8).
+        let is_refused = settings.is_some() && (is_new || !is_off);
+        if !version_fits(version, is_refused, definition, findings) && settings.is_some() {
+            return;
+        }
     }
     let new = match (settings, version) {
         (Some(settings), Some(version)) => Written {
-            version,
+            // One that is larger has been refused, unless nothing can be judged at all.
+            version: u32::try_from(version).unwrap_or(u32::MAX),
             settings: settings.clone(),
         },
         (None, _) if is_on(case) => Written {
             version: latest,
             settings: Map::new().into(),
         },
-        // Of settings without a version MC-5 has spoken.
+        // Of settings without a version MC-5 has spoken, or the schema.
         (Some(_), None) | (None, _) => return,
     };
-    if case.flag(&["enabled"]) == Some(false) {
+    if is_off {
         return;
     }
     let old_settings = self::settings(case.old_value(&["settings"])).cloned();
-    let old = old_settings.zip(case.old_value(&["version"]).and_then(whole));
+    let old_version = case.old_value(&["version"]).and_then(whole);
+    let old = old_settings.zip(old_version.and_then(|version| u32::try_from(version).ok()));
     findings.question = Some(SettingsQuestion {
         definition: Arc::clone(definition),
         new,
@@ -110,27 +128,31 @@ fn is_on(case: &Case<'_>) -> bool {
         .unwrap_or_else(|| case.world.is_running(case.name()))
 }
 
-/// A whole number, however it is written: `1.0` is one, too.
-fn whole(value: &Value) -> Option<u32> {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within the bounds that are looked at
-    let from_float = |number: f64| {
-        (number.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&number)).then_some(number as u32)
-    };
+/// A whole number from 1, however it is written: `1.0` is one, too.
+fn whole(value: &Value) -> Option<u64> {
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole and positive; what is wider than any version is cut to one that nobody has either"
+    )]
+    let from_float = |number: f64| (number.fract() == 0.0 && number >= 1.0).then_some(number as u64);
     value
         .as_u64()
-        .and_then(|number| u32::try_from(number).ok())
+        .filter(|number| *number > 0)
         .or_else(|| value.as_f64().and_then(from_float))
 }
 
-/// MC-6: the version is known, and there is a way from it to the latest.
+/// MC-6: whether the version is known, and there is a way from it to the latest.
 fn version_fits(
-    version: u32,
-    has_settings: bool,
+    version: u64,
+    is_refused: bool,
     definition: &SettingsDefinition,
     findings: &mut Findings,
 ) -> bool {
     let latest = definition.compiled().latest();
-    match definition.compiled().path_from(version) {
+    let path =
+        u32::try_from(version).map_or(PathFrom::None, |version| definition.compiled().path_from(version));
+    match path {
         PathFrom::Same => true,
         PathFrom::Steps(_) => {
             findings.warn(
@@ -144,12 +166,12 @@ fn version_fits(
         }
         PathFrom::None => {
             let message = format!("spec.version={version} is unsupported. Use latest version {latest}");
-            if has_settings {
+            if is_refused {
                 findings.refuse("MC-6", VERSION, CauseReason::NotSupported, message);
             } else {
                 findings.warn("MC-6", VERSION, message);
             }
-            !has_settings
+            false
         }
     }
 }
@@ -160,14 +182,14 @@ impl SettingsQuestion {
         self.definition.compiled().latest()
     }
 
-    /// Whether judging them is worth a thread of its own.
-    pub fn is_heavy(&self) -> bool {
+    /// Whether judging these is worth a thread of its own: the settings as they are after conversion, which can make
+    /// much of little.
+    pub fn is_heavy(&self, new: Option<&Value>, old: Option<&Value>) -> bool {
         let compiled = self.definition.compiled();
-        compiled.is_heavy(&self.new.settings)
-            || self
-                .old
-                .as_ref()
-                .is_some_and(|old| compiled.is_heavy(&old.settings))
+        [new, old]
+            .into_iter()
+            .flatten()
+            .any(|settings| compiled.is_heavy(settings))
     }
 
     /// Judges the settings, brought to the latest version, and adds to the verdict what is wrong. `old` is `None`
@@ -230,10 +252,19 @@ impl SettingsQuestion {
                 } else {
                     format!("version {written} converted to {latest}")
                 };
-                let message = format!("spec.settings are not valid ({version}): {}", violation.message);
+                let told = self.without_secrets(&violation.message);
+                let message = format!("spec.settings are not valid ({version}): {told}");
                 refusal("MC-7", field, reason, message)
             }
         }
+    }
+
+    /// A conversion can bring a secret to a place that nothing marks: what was found there is left out then.
+    fn without_secrets<'a>(&self, message: &'a str) -> &'a str {
+        if self.new.version == self.latest() || !quotes_a_secret(message, &self.new.settings) {
+            return message;
+        }
+        message.split(", found ").next().unwrap_or_default()
     }
 
     fn warn(&self, judgement: &Judgement, verdict: &mut Verdict) {
@@ -255,6 +286,12 @@ impl SettingsQuestion {
             warn(
                 "MC-7",
                 "more is wrong with spec.settings than is told here: mend this first".to_owned(),
+            );
+        }
+        if judgement.rules_not_run && judgement.violations.is_empty() {
+            warn(
+                "MC-8",
+                "the rules of the settings schema could not be run: try again".to_owned(),
             );
         }
         for rule in &judgement.skipped {

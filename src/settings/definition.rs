@@ -246,7 +246,7 @@ impl Compiled {
                     | ValidationErrorKind::MinItems { .. }
                     | ValidationErrorKind::UniqueItems
                     | ValidationErrorKind::AdditionalProperties { .. }
-            );
+            ) && !words::allows_nothing(error.kind());
             if judgement.violations.len() > MAX_VIOLATIONS {
                 continue;
             }

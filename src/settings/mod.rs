@@ -29,8 +29,8 @@ pub use author::{AuthorError, Conversion, author};
 pub use definition::{Definition, PathFrom, SchemaVersion, Step};
 pub use evaluate::RULE_TIME;
 pub use filter::{Filter, compile_filter};
-pub use problem::{LoadProblem, ProblemKind};
-pub use secrets::is_secret_name;
+pub use problem::{LoadProblem, Part, ProblemKind};
+pub use secrets::{is_secret_name, quotes_a_secret};
 pub use spec::versions_of;
 pub use violation::{Judgement, MAX_VIOLATIONS, Reason, SkippedRule, Source, Violation};
 

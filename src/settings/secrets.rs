@@ -15,6 +15,12 @@ pub fn is_secret_name(name: &str) -> bool {
     WORDS.iter().any(|word| lower.contains(word))
 }
 
+/// Whether the text quotes a value that stands under a secret name in `settings`.
+#[must_use]
+pub fn quotes_a_secret(text: &str, settings: &Value) -> bool {
+    quoted_in(text, settings, None)
+}
+
 /// Calls `found` with the text of every secret scalar in `value`.
 pub(super) fn each(value: &Value, node: Option<&Node>, secret: bool, found: &mut dyn FnMut(&str)) {
     let secret = secret || node.is_some_and(|node| node.sensitive);
@@ -44,7 +50,9 @@ pub(super) fn each(value: &Value, node: Option<&Node>, secret: bool, found: &mut
 pub(super) fn quoted_in(text: &str, value: &Value, node: Option<&Node>) -> bool {
     let mut quoted = false;
     each(value, node, false, &mut |secret| {
-        quoted = quoted || text.contains(secret);
+        // Messages are trimmed.
+        let secret = secret.trim();
+        quoted = quoted || (!secret.is_empty() && text.contains(secret));
     });
     quoted
 }

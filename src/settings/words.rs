@@ -108,6 +108,14 @@ pub(super) fn tell(error: &ValidationError<'_>, root: &Node, out: &mut Vec<Viola
                 out.push(spot.below(key).violation(Reason::Forbidden, message));
             }
         }
+        kind if allows_nothing(kind) => {
+            let path = error.instance_path();
+            let message = match path.segments().last() {
+                Some(LocationSegment::Property(key)) => format!("unknown key \"{key}\""),
+                _ => "nothing is allowed here".to_owned(),
+            };
+            out.push(spot.violation(Reason::Forbidden, message));
+        }
         ValidationErrorKind::Required { property } => {
             let missing = spot.below(property.as_str().unwrap_or_default());
             let message = match missing
@@ -144,6 +152,14 @@ pub(super) fn tell(error: &ValidationError<'_>, root: &Node, out: &mut Vec<Viola
             let message = with_found(expected, kind, found, spot.secret);
             out.push(spot.violation(Reason::Invalid, message));
         }
+    }
+}
+
+/// Whether the place is closed altogether, as the value of a key is that a closed object does not know.
+pub(super) fn allows_nothing(kind: &ValidationErrorKind) -> bool {
+    match kind {
+        ValidationErrorKind::Not { schema } => schema.as_object().is_some_and(serde_json::Map::is_empty),
+        _ => false,
     }
 }
 

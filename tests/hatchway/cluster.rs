@@ -1,5 +1,7 @@
 //! Against a real control plane.
 
+mod crds;
+
 use crate::support::control_plane::ControlPlane;
 
 #[test]

@@ -8,12 +8,14 @@
 )]
 
 mod arrival;
+mod arrows;
 mod cases;
 mod certificates;
 mod cli;
 mod clients;
 mod cluster;
 mod depot;
+mod docs;
 mod drain;
 mod examples;
 mod fuzz;
@@ -23,5 +25,6 @@ mod protocol;
 mod registries;
 mod registry;
 mod reviewer;
+mod settings;
 mod support;
 mod validations;

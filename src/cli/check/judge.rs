@@ -12,7 +12,7 @@ use crate::review::Settler;
 use crate::rules::admit::{self, AdmitError, Admitted};
 use crate::rules::{Decision, User, Verdict};
 use crate::values::nearest;
-use crate::world::World;
+use crate::world::{Object, World};
 
 /// Judges all documents. Kinds that others refer to come first, and what is accepted enters the world, so that the
 /// order of the files does not matter.
@@ -117,19 +117,18 @@ impl Check<'_> {
         }
         tell.verdict(&admitted.verdict, &unknown);
         tell.decoding(self.strictness, unknown);
-        let found = tell.found;
         let is_refused = admitted.verdict.decision == Decision::Refused
-            || found.iter().any(|found| found.severity == Severity::Error);
-        self.found.extend(found.into_iter().map(|found| (file, found)));
+            || tell.found.iter().any(|found| found.severity == Severity::Error);
         if is_refused {
             self.report.refused += 1;
-            return;
-        }
-        // What was accepted has the shape that its schema wants, so this succeeds; were it otherwise, other objects
-        // would be judged as if it were not there.
-        if let Ok(object) = intake::to_stored(kind, admitted.object) {
+        } else if let Ok(object) = intake::to_stored(kind, admitted.object) {
+            // What was accepted has the shape that its schema wants, so this succeeds; were it otherwise, other
+            // objects would be judged as if it were not there.
+            tell.problems(&object);
             self.world.insert(object);
         }
+        let found = tell.found;
+        self.found.extend(found.into_iter().map(|found| (file, found)));
     }
 
     /// A document without a kind of ours, a served version, or a name.
@@ -220,6 +219,22 @@ impl Telling<'_> {
                     warning.message.clone(),
                 );
             }
+        }
+    }
+
+    /// What of a definition of settings cannot be judged by: reviews leave it out.
+    fn problems(&mut self, object: &Object) {
+        let Object::ModuleSettingsDefinition(definition) = object else {
+            return;
+        };
+        for problem in definition.compiled().problems() {
+            let field = problem.field(&self.document.value["spec"]);
+            self.tell(
+                Severity::Warning,
+                problem.kind.rule(),
+                &field,
+                problem.message.clone(),
+            );
         }
     }
 

@@ -75,7 +75,8 @@ pub(super) async fn judge(
         store,
         namespace,
         Settler::new(converter.clone(), Handle::current()),
-    );
+    )
+    .counting(judging.clone());
     let synced = readiness.condition("stores synced", "the files have not been read yet");
     // Before anybody can ask: the first answer is as good as all others.
     if let Some(standalone) = standalone.look(&synced).await {

@@ -322,7 +322,7 @@ impl<'a> Reader<'a, '_> {
         match schema.get("additionalProperties") {
             Some(Value::Bool(allowed)) => {
                 if !allowed {
-                    out.insert("additionalProperties".to_owned(), Value::Bool(false));
+                    out.insert("additionalProperties".to_owned(), closed(&written));
                 }
             }
             Some(additional @ Value::Object(_)) => {
@@ -348,7 +348,7 @@ impl<'a> Reader<'a, '_> {
                     for key in described.keys() {
                         written.insert((*key).to_owned(), Value::Bool(true));
                     }
-                    out.insert("additionalProperties".to_owned(), Value::Bool(false));
+                    out.insert("additionalProperties".to_owned(), closed(&written));
                 }
             }
         }
@@ -493,6 +493,15 @@ impl Node {
         for child in self.items.iter_mut().chain(self.additional.iter_mut()) {
             child.forget_effects();
         }
+    }
+}
+
+/// Nothing but the keys that are known. Where none is, jsonschema's own `false` would not say which key is wrong.
+fn closed(known: &Map<String, Value>) -> Value {
+    if known.is_empty() {
+        json!({"not": {}})
+    } else {
+        Value::Bool(false)
     }
 }
 

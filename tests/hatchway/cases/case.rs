@@ -8,6 +8,7 @@ use regex::{Captures, Regex};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use super::{answer, pem};
 use crate::support::reviewer::Reviewer;
@@ -49,6 +50,8 @@ pub(super) struct Ask {
     old_object: Option<Value>,
     #[serde(default)]
     dry_run: bool,
+    /// Milliseconds after which the caller is answered in any case.
+    patience: Option<u64>,
     /// The objects of a ConversionReview.
     #[serde(default)]
     objects: Vec<Value>,
@@ -85,7 +88,11 @@ impl Case {
             "convert" => Path::Convert,
             other => panic!("{}: no path {other}", self.name),
         };
-        let answer = reviewer.answer(path, &self.review.body());
+        let body = self.review.body();
+        let answer = match self.review.patience {
+            Some(millis) => reviewer.answer_within(Duration::from_millis(millis), path, &body),
+            None => reviewer.answer(path, &body),
+        };
         answer::decoded(&answer)
     }
 

@@ -6,42 +6,17 @@ use std::process::Command;
 use super::golden::golden;
 use super::{hatchway, root, run};
 
-/// The committed files and the arguments that print them.
-const GENERATED: &[(&str, &str)] = &[
-    ("manifests/namespace.yaml", "manifests namespace"),
-    (
-        "manifests/crds/modulesources.yaml",
-        "manifests crds modulesources",
-    ),
-    (
-        "manifests/crds/moduleupdatepolicies.yaml",
-        "manifests crds moduleupdatepolicies",
-    ),
-    (
-        "manifests/crds/modulesettingsdefinitions.yaml",
-        "manifests crds modulesettingsdefinitions",
-    ),
-    ("manifests/crds/modules.yaml", "manifests crds modules"),
-    (
-        "manifests/crds/moduleconfigs.yaml",
-        "manifests crds moduleconfigs",
-    ),
-    (
-        "manifests/crds/modulepulloverrides.yaml",
-        "manifests crds modulepulloverrides",
-    ),
-    (
-        "manifests/crds/modulereleases.yaml",
-        "manifests crds modulereleases",
-    ),
-    ("manifests/rbac.yaml", "manifests rbac"),
-    (
-        "manifests/deployment.yaml",
-        "manifests deployment --image hatchway",
-    ),
-    ("manifests/webhooks.yaml", "manifests webhooks"),
-    ("docs/reference/cli.md", "docs cli"),
-];
+/// The committed files and the arguments that print them: the list that `make manifests` and `make check` go by.
+fn generated() -> Vec<(String, String)> {
+    let list = std::fs::read_to_string(root("hack/generated.list")).unwrap();
+    let lines = list
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| line.split_once(' ').unwrap())
+        .map(|(file, arguments)| (file.to_owned(), arguments.to_owned()))
+        .collect()
+}
 
 fn printed(arguments: &str) -> String {
     let arguments: Vec<&str> = arguments.split_whitespace().collect();
@@ -57,8 +32,8 @@ fn printed(arguments: &str) -> String {
 
 #[test]
 fn what_is_committed_is_what_is_printed() {
-    for (file, arguments) in GENERATED {
-        golden(file, &printed(arguments));
+    for (file, arguments) in generated() {
+        golden(&file, &printed(&arguments));
     }
 }
 
