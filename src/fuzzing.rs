@@ -164,7 +164,10 @@ pub fn image(bytes: &[u8]) {
             '@'
         };
         let again = format!("{}/{}{sign}{}", image.host, image.path, image.name).parse();
-        assert!(again.is_ok_and(|again: ImageReference| again == image));
+        assert!(
+            again.is_ok_and(|again: ImageReference| again == image),
+            "{text:?}"
+        );
     }
 }
 
