@@ -10,6 +10,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "api",
+            "archive",
             "certificates",
             "cluster",
             "conversion",
@@ -27,7 +28,16 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "fuzzing",
-        &["conversion", "review", "rules", "values", "webhook", "world"],
+        &[
+            "archive",
+            "conversion",
+            "registry",
+            "review",
+            "rules",
+            "values",
+            "webhook",
+            "world",
+        ],
     ),
     (
         "cluster",
@@ -50,8 +60,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("settings", &["values"]),
     ("api", &["values"]),
     ("documents", &["values"]),
-    ("registry", &["values"]),
-    ("depot", &["values"]),
+    ("registry", &["archive", "values"]),
+    ("depot", &["archive", "values"]),
+    ("archive", &["values"]),
     ("telemetry", &[]),
     ("values", &[]),
 ];
