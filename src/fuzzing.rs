@@ -1,11 +1,13 @@
 //! What fuzzers call, in the test suite over a corpus and by hand under libFuzzer (`fuzz/`). Each body takes any bytes
 //! and fails only where something that always holds does not.
 
+use crate::archive::{Limits, check_archive};
 use crate::conversion::{Converter, ConverterOptions};
+use crate::registry::{self, ImageReference, ModuleDefinition};
 use crate::review::{Reviews, Told, Trusted};
 use crate::rules::Skipped;
 use crate::values::{
-    Constraint, Day, Interval, Repository, Requirement, TimeOfDay, Version, Window, Windows,
+    Constraint, Day, DockerConfig, Interval, Repository, Requirement, TimeOfDay, Version, Window, Windows,
 };
 use crate::webhook::{Deadline, Path};
 use crate::world::Shared;
@@ -17,12 +19,18 @@ use std::time::Instant;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 11] = [
     ("review", review),
     ("window", window),
     ("duration", duration),
     ("constraint", constraint),
     ("reference", reference),
+    ("archive", archive),
+    ("challenge", challenge),
+    ("image", image),
+    ("docker_config", docker_config),
+    ("version_json", version_json),
+    ("module_yaml", module_yaml),
 ];
 
 struct Quiet;
@@ -106,5 +114,88 @@ pub fn reference(bytes: &[u8]) {
         if let Ok(again) = Repository::parse(&normal) {
             assert_eq!(again.normalised(), normal);
         }
+    }
+}
+
+/// A layer: whatever it is, it is read or refused within its limits; where its headers are given the checksums that they
+/// should have, too, or no change of a byte would come further than that. Packed it is the same layer.
+pub fn archive(bytes: &[u8]) {
+    let limits = Limits {
+        unpacked: 1 << 20,
+        entries: 1_000,
+        ..Limits::default()
+    };
+    let _either = check_archive(bytes, limits);
+    let mut repaired = bytes.to_vec();
+    for block in repaired.chunks_exact_mut(512) {
+        if block[257..262] == *b"ustar" {
+            block[148..156].fill(b' ');
+            let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
+            block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        }
+    }
+    let plain = check_archive(&repaired, limits);
+    // What is packed already would be packed twice, and no archive.
+    if !repaired.get(257..262).is_some_and(|magic| magic == b"ustar") {
+        return;
+    }
+    let packed = zstd::encode_all(&repaired[..], 1).map_err(|error| error.to_string());
+    if let (Ok(count), Ok(packed)) = (&plain, packed) {
+        assert!(
+            *count <= 64_000,
+            "folders that no entry names are bounded by depth"
+        );
+        assert_eq!(check_archive(&packed, limits).as_ref(), Ok(count));
+    }
+}
+
+/// A `WWW-Authenticate` header: challenges come in the order of the header, and not without bound.
+pub fn challenge(bytes: &[u8]) {
+    assert!(registry::count_challenges(bytes) <= 16);
+}
+
+/// An image's reference: what was read is read again from its parts.
+pub fn image(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(image) = text.parse::<ImageReference>() {
+        let sign = if matches!(image.name, registry::Name::Tag(_)) {
+            ':'
+        } else {
+            '@'
+        };
+        let again = format!("{}/{}{sign}{}", image.host, image.path, image.name).parse();
+        assert!(
+            again.is_ok_and(|again: ImageReference| again == image),
+            "{text:?}"
+        );
+    }
+}
+
+/// A docker config: its hosts have credentials, which show themselves nowhere.
+pub fn docker_config(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(config) = DockerConfig::parse(&text) {
+        for host in config.hosts() {
+            assert!(config.credentials_for(host).is_some(), "{host}");
+        }
+    }
+}
+
+/// `version.json`: a version that is read is one that can be a tag of a release.
+pub fn version_json(bytes: &[u8]) {
+    if let Ok(version) = registry::read_version(Some(bytes)) {
+        assert_eq!(
+            registry::parse_version(&format!("v{version}")).ok(),
+            Some(version)
+        );
+    }
+}
+
+/// `module.yaml`: what is read is the same after it was written.
+pub fn module_yaml(bytes: &[u8]) {
+    if let Ok(definition) = ModuleDefinition::parse(bytes) {
+        let written = serde_json::to_vec(&definition).unwrap_or_default();
+        let again = ModuleDefinition::parse(&written);
+        assert!(again.is_ok_and(|again| again == definition));
     }
 }

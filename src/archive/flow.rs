@@ -128,7 +128,7 @@ impl Pump<'_> {
         E: Into<Box<dyn Error + Send + Sync>>,
     {
         for layer in layers {
-            let hasher = Hasher::of(&layer.digest).ok_or_else(|| ReadError::DigestForm {
+            let checked = Hasher::of(&layer.digest).ok_or_else(|| ReadError::DigestForm {
                 digest: shown(layer.digest.as_bytes()),
             })?;
             let head = Piece::Layer {
@@ -140,7 +140,7 @@ impl Pump<'_> {
                 size: layer.size,
                 stream: layer.stream,
                 came: 0,
-                hasher: Some(hasher),
+                hasher: Some(checked),
             };
             if self.send.send(head).await.is_err() {
                 return Ok(None);

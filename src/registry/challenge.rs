@@ -34,6 +34,16 @@ pub(super) fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
     found
 }
 
+/// How many challenges one header's value holds.
+pub(crate) fn count_challenges(value: &[u8]) -> usize {
+    let mut found = Vec::new();
+    Scanner {
+        rest: &String::from_utf8_lossy(value),
+    }
+    .read(&mut found);
+    found.len()
+}
+
 struct Scanner<'a> {
     rest: &'a str,
 }

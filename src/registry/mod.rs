@@ -33,6 +33,7 @@ mod tls;
 mod transport;
 
 pub use blob::PullError;
+pub(crate) use challenge::count_challenges;
 pub use client::{CONNECTIONS, Client, MAX_CONNECTIONS, Network, Options};
 pub use definition::{Disable, Jump, ModuleDefinition, ReadDefinitionError, Requirements, Update};
 pub use endpoint::{Credentials, Scheme, Secret, Source};
@@ -40,6 +41,7 @@ pub use error::{Diagnostic, Refusal, RequestError, words};
 pub use images::LayerStream;
 pub use layout::{Layout, LayoutError, Named};
 pub use manifest::Resolved;
+pub(crate) use modules::read_version;
 pub use modules::{FetchError, Listing, ReleaseImage, parse_version, read_release};
 pub use patience::Patience;
 pub use reference::{ImageReference, ParseReferenceError};

@@ -188,7 +188,8 @@ pub fn parse_version(text: &str) -> Result<Version, semver::Error> {
     Version::parse(text.strip_prefix('v').unwrap_or(text))
 }
 
-fn read_version(bytes: Option<&[u8]>) -> Result<Version, FetchError> {
+/// Reads a `version.json`.
+pub(crate) fn read_version(bytes: Option<&[u8]>) -> Result<Version, FetchError> {
     #[derive(Deserialize)]
     struct VersionJson {
         version: Option<String>,

@@ -6,6 +6,7 @@ use oci_spec::distribution::{ParseError, Reference};
 
 use super::endpoint::{Scheme, Source};
 use super::repository::Name;
+use crate::values::{ParseRepositoryError, Repository};
 
 /// Where one image is: the host, the repository's path on it, and its name there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,9 @@ pub enum ParseReferenceError {
         #[source]
         source: ParseError,
     },
+    /// Its repository cannot be one: the grammar above takes an upper-case host without a dot for a part of the path.
+    #[error(transparent)]
+    Repository(#[from] ParseRepositoryError),
     /// Without a tag, `latest` would be meant, and modules have none.
     #[error("\"{0}\" names no tag, write HOST/PATH:TAG or HOST/PATH@DIGEST")]
     NoName(String),
@@ -63,6 +67,7 @@ impl FromStr for ImageReference {
             (None, Some(tag)) if text.ends_with(&format!(":{tag}")) => Name::tag(tag),
             _ => return Err(ParseReferenceError::NoName(text.to_owned())),
         };
+        Repository::parse(&format!("{}/{}", reference.registry(), reference.repository()))?;
         Ok(Self {
             host: reference.registry().to_owned(),
             path: reference.repository().to_owned(),
@@ -118,6 +123,7 @@ mod tests {
             "https://registry.example.com/m:v1",
             "registry.example.com/M:v1",
             "a:b:c/",
+            "lOcalhost/a:b",
             &upper,
         ] {
             text.parse::<ImageReference>().unwrap_err();

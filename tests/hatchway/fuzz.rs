@@ -5,9 +5,9 @@ use hatchway::fuzzing::{TARGETS, Target};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How many random inputs each body gets; reviews cost most.
+/// How many random inputs each body gets; whole files cost most.
 const TRIES: usize = 400_000;
-const TRIES_OF_REVIEWS: usize = 40_000;
+const TRIES_OF_FILES: usize = 40_000;
 
 fn corpus(name: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -21,10 +21,13 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
     files.iter().map(|file| std::fs::read(file).unwrap()).collect()
 }
 
-/// The entries of a corpus; but for reviews, each line of a file is one.
+/// Those whose inputs are whole files.
+const FILES: [&str; 3] = ["review", "archive", "module_yaml"];
+
+/// The entries of a corpus: files, or the lines of files.
 fn inputs(name: &str) -> Vec<Vec<u8>> {
     let files = corpus(name);
-    if name == "review" {
+    if FILES.contains(&name) {
         return files;
     }
     let lines = files.iter().flat_map(|file| file.split(|byte| *byte == b'\n'));
@@ -56,7 +59,11 @@ fn every_body_bears_random_changes_of_its_corpus() {
 fn run((name, body): Target, seed: u64) {
     let inputs = inputs(name);
     let mut random = Random(seed | 1);
-    let tries = if name == "review" { TRIES_OF_REVIEWS } else { TRIES };
+    let tries = if FILES.contains(&name) {
+        TRIES_OF_FILES
+    } else {
+        TRIES
+    };
     for _ in 0..tries {
         let mut input = inputs[random.below(inputs.len())].clone();
         for _ in 0..=random.below(4) {

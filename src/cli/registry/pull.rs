@@ -47,14 +47,14 @@ pub(super) struct Args {
 #[expect(clippy::struct_field_names, reason = "the names of the flags")]
 struct LimitFlags {
     /// Bytes of all files together
-    #[arg(long, env = "HATCHWAY_MAX_UNPACKED", value_name = "BYTES", default_value_t = Limits::default().unpacked)]
-    max_unpacked: u64,
+    #[arg(long = "max-unpacked", env = "HATCHWAY_MAX_UNPACKED", value_name = "BYTES", default_value_t = Limits::default().unpacked)]
+    unpacked: u64,
     /// Entries of all layers together
-    #[arg(long, env = "HATCHWAY_MAX_ENTRIES", value_name = "N", default_value_t = Limits::default().entries)]
-    max_entries: u64,
+    #[arg(long = "max-entries", env = "HATCHWAY_MAX_ENTRIES", value_name = "N", default_value_t = Limits::default().entries)]
+    entries: u64,
     /// How many bytes one compressed byte may become, from 16 MiB on
-    #[arg(long, env = "HATCHWAY_MAX_RATIO", value_name = "N", default_value_t = Limits::default().ratio)]
-    max_ratio: u64,
+    #[arg(long = "max-ratio", env = "HATCHWAY_MAX_RATIO", value_name = "N", default_value_t = Limits::default().ratio)]
+    ratio: u64,
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
@@ -75,14 +75,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         format,
     } = args;
     let LimitFlags {
-        max_unpacked,
-        max_entries,
-        max_ratio,
+        unpacked,
+        entries,
+        ratio,
     } = limits;
     let limits = Limits {
-        unpacked: max_unpacked,
-        entries: max_entries,
-        ratio: max_ratio,
+        unpacked,
+        entries,
+        ratio,
         ..Limits::default()
     };
     let repository = way.client(&reference.host, "")?.repository(reference.path);

@@ -152,7 +152,7 @@ async fn is_let_in_by_user_and_password() {
             ..Settings::default()
         });
         let with = |password: &str| {
-            let mut source = Source::new(Scheme::Http, &registry.host(), "modules");
+            let mut source = Source::new(Scheme::Http, registry.host(), "modules");
             source.credentials = Some(Credentials::Basic {
                 user: ALICE.user.into(),
                 password: Secret::new(password),
@@ -300,7 +300,7 @@ async fn trusts_a_registry_whose_certificate_is_its_own_ca() {
             certificate: Some(&files),
             ..Settings::default()
         });
-        let mut source = Source::new(Scheme::Https, &registry.host(), "modules");
+        let mut source = Source::new(Scheme::Https, registry.host(), "modules");
         source.ca = Some(certificate.pem());
         let client = network().client(source).unwrap();
         publish_module(&client, module("x").path(), "1.0.0", false)

@@ -118,11 +118,12 @@ fn a_new_version_moves_the_channels_that_are_named() {
     }
 }
 
+type Spoil = fn(&Path);
+
 #[test]
 fn what_is_no_module_is_refused_by_name() {
     let server = Registry::open(BOTH[0]);
     let repo = &format!("{}/modules", server.host());
-    type Spoil = fn(&Path);
     let cases: [(Spoil, &str); 5] = [
         (
             |dir| std::fs::remove_file(dir.join("module.yaml")).unwrap(),

@@ -235,13 +235,16 @@ async fn what_a_killed_pull_has_left_goes_with_the_next_one() {
 
     let good = Stub::start({
         let manifest = manifest(&layer);
-        move |seen| match seen.path.contains("/blobs/") {
-            true => ok(layer.clone()),
-            false => response(
-                200,
-                &[("content-type", crate::registry::stub::OCI)],
-                manifest.clone(),
-            ),
+        move |seen| {
+            if seen.path.contains("/blobs/") {
+                ok(layer.clone())
+            } else {
+                response(
+                    200,
+                    &[("content-type", crate::registry::stub::OCI)],
+                    manifest.clone(),
+                )
+            }
         }
     })
     .await;
