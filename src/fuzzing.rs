@@ -136,7 +136,7 @@ pub fn archive(bytes: &[u8]) {
     }
     let plain = check_archive(&repaired, limits);
     // What is packed already would be packed twice, and no archive.
-    if !repaired.get(257..262).is_some_and(|magic| magic == b"ustar") {
+    if repaired.get(257..262).is_none_or(|magic| magic != b"ustar") {
         return;
     }
     let packed = zstd::encode_all(&repaired[..], 1).map_err(|error| error.to_string());

@@ -60,7 +60,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("settings", &["values"]),
     ("api", &["values"]),
     ("documents", &["values"]),
-    ("registry", &["archive", "values"]),
+    ("registry", &["api", "archive", "values"]),
     ("depot", &["archive", "values"]),
     ("archive", &["values"]),
     ("telemetry", &[]),

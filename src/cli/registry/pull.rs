@@ -44,7 +44,6 @@ pub(super) struct Args {
 
 /// What an image may be at most (rule REG-6).
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_field_names, reason = "the names of the flags")]
 struct LimitFlags {
     /// Bytes of all files together
     #[arg(long = "max-unpacked", env = "HATCHWAY_MAX_UNPACKED", value_name = "BYTES", default_value_t = Limits::default().unpacked)]
