@@ -1,6 +1,6 @@
 //! Hostile archives: each refused by name, with nothing written outside and nothing left inside.
 
-use hatchway::archive::{Limits, ReadError, check_archive};
+use hatchway::archive::{Limits, ReadError, check_archive, list_entries};
 use hatchway::depot::{Depot, UnpackError, VersionKey};
 use tar::EntryType;
 
@@ -43,6 +43,27 @@ async fn hostile_archives_are_refused_by_name_and_nothing_stays() {
         );
         assert_eq!(lines(outside.path()), before, "{}", case.name);
     }
+}
+
+#[tokio::test]
+async fn looking_refuses_what_unpacking_refuses_but_for_what_only_a_disk_tells() {
+    let mut let_pass = Vec::new();
+    for case in cases() {
+        let layers: Vec<_> = case.layers.iter().map(|bytes| layer(bytes)).collect();
+        match list_entries(Limits::default(), &image("v1"), layers).await {
+            Err(error) => {
+                let said = chain(&error);
+                assert!(said.contains(case.said), "{}: {said}", case.name);
+            }
+            Ok(_) => let_pass.push((case.name, case.said)),
+        }
+    }
+    // Links over links, which the system follows when all is on disk.
+    assert!(
+        let_pass.iter().all(|(_, said)| said.contains("it is a link to")),
+        "{let_pass:?}"
+    );
+    assert!(let_pass.len() < 10, "{let_pass:?}");
 }
 
 #[tokio::test]
