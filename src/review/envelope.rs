@@ -145,6 +145,10 @@ const OLD: &str = "request.oldObject";
 /// [`ReadReviewError`]
 pub fn read(body: &[u8]) -> Result<Request<'_>, ReadReviewError> {
     let text = std::str::from_utf8(body).map_err(|error| ReadReviewError::Utf8(error.valid_up_to()))?;
+    // serde would read a list as an object whose keys stand in order.
+    if !text.trim_start().starts_with('{') {
+        return Err(ReadReviewError::Json("expected an object".to_owned()));
+    }
     let review: Review<'_> =
         serde_json::from_str(text).map_err(|error| ReadReviewError::Json(error.to_string()))?;
     if review.api_version != API_VERSION || review.kind != KIND {
@@ -464,4 +468,16 @@ fn owners(raw: Option<&RawValue>) -> Vec<(String, String)> {
 fn phase(raw: &RawValue) -> Option<String> {
     let status: Map<String, Value> = serde_json::from_str(raw.get()).ok()?;
     status.get("phase")?.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_no_review_whatever_stands_in_it() {
+        let list = br#"["admission.k8s.io/v1", "AdmissionReview", {"uid": "1"}]"#;
+        assert!(matches!(read(list), Err(ReadReviewError::Json(_))));
+        assert!(read(br#" {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {"uid": "1"}}"#).is_ok());
+    }
 }
