@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the path of a program from crates.io, building it into the cache the first time.
+# Prints the path of a program from the crate registry, building it into the cache the first time.
 #   hack/cargo-tool.sh cargo-deny VERSION
 set -euo pipefail
 # shellcheck source=hack/lib.sh

@@ -4,6 +4,7 @@
 mod answer;
 mod conversion;
 mod envelope;
+mod error;
 pub mod json;
 mod reviewer;
 mod settle;

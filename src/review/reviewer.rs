@@ -1,7 +1,8 @@
 //! Judging reviews, and the short wait for objects that are just being made (AD-5).
 
 use super::answer::Response;
-use super::envelope::{self, Ask, Judge, ReadReviewError, Request};
+use super::envelope::{self, Ask, Judge, Request};
+use super::error::ReadReviewError;
 use super::{Settled, Trusted, conversion, settle};
 use crate::api::Kind;
 use crate::conversion::Converter;

@@ -1,20 +1,23 @@
 //! The object's own schema, judged beside the rules (AD-4): a review sent with curl gets the verdict that the API
 //! server's schema would give. The schemas are those of the CRDs.
 
+mod prune;
+mod words;
+
 use super::case::lookup;
 use super::finding::{Findings, or_nearest};
 use super::{Case, CauseReason};
 use crate::api::{Kind, schemas};
 use crate::values::nearest;
-use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::error::ValidationErrorKind;
 use jsonschema::paths::LocationSegment;
-use jsonschema::{Draft, JsonType, PatternOptions, ValidationError, Validator};
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
+use prune::{Place, prune_value};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::LazyLock;
+use words::explain;
 
-/// How much of a value a message repeats, in characters.
-const SHOWN: usize = 64;
 /// How many mistakes are told one by one.
 const MAX_TOLD: usize = 500;
 /// From how many parts on only the first mistake is looked for.
@@ -75,58 +78,6 @@ fn schema(kind: Kind, version: &str) -> Option<&'static Schema> {
 pub(super) fn prune(kind: Kind, version: &str, body: &mut Value, unknown: &mut Vec<String>) {
     if let Some(schema) = schema(kind, version) {
         prune_value(Place::Root(kind.body()), &schema.json, body, unknown);
-    }
-}
-
-/// Where a value stands; written out only for the few that are told of.
-#[derive(Clone, Copy)]
-enum Place<'p> {
-    Root(&'p str),
-    Field(&'p Place<'p>, &'p str),
-    Item(&'p Place<'p>, usize),
-}
-
-impl Place<'_> {
-    fn path(self) -> String {
-        match self {
-            Self::Root(name) => name.to_owned(),
-            Self::Field(parent, key) => child(&parent.path(), key),
-            Self::Item(parent, index) => format!("{}[{index}]", parent.path()),
-        }
-    }
-}
-
-fn prune_value(place: Place<'_>, schema: &Value, value: &mut Value, unknown: &mut Vec<String>) {
-    match value {
-        Value::Object(fields) => {
-            let Some(properties) = schema.get("properties") else {
-                if let Some(inner) = schema.get("additionalProperties") {
-                    fields.retain(|_, value| !value.is_null());
-                    fields.iter_mut().for_each(|(key, value)| {
-                        prune_value(Place::Field(&place, key), inner, value, unknown);
-                    });
-                }
-                return;
-            };
-            fields.retain(|key, value| match properties.get(key) {
-                Some(_) if value.is_null() => false,
-                Some(property) => {
-                    prune_value(Place::Field(&place, key), property, value, unknown);
-                    true
-                }
-                None => {
-                    unknown.push(Place::Field(&place, key).path());
-                    false
-                }
-            });
-        }
-        Value::Array(items) => {
-            let Some(inner) = schema.get("items") else { return };
-            for (i, item) in items.iter_mut().enumerate() {
-                prune_value(Place::Item(&place, i), inner, item, unknown);
-            }
-        }
-        _ => {}
     }
 }
 
@@ -333,118 +284,6 @@ fn child(path: &str, key: &str) -> String {
         format!("{path}[{key}]")
     } else {
         format!("{path}.{key}")
-    }
-}
-
-/// What is wrong, in our words: the library's repeat values, which may be secret.
-fn explain(error: &ValidationError<'_>, field: &str) -> (CauseReason, String) {
-    let value = error.instance();
-    let found = shown(value, field);
-    match error.kind() {
-        ValidationErrorKind::Required { .. } => (CauseReason::Required, "a value is required".to_owned()),
-        ValidationErrorKind::Enum { options } => {
-            let options: Vec<&str> = options
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .collect();
-            let near = value
-                .as_str()
-                .and_then(|text| nearest(text, options.iter().copied()));
-            let list = format!("use one of {}", options.join(", "));
-            let hint = or_nearest(near, &list);
-            let list = if near.is_some() {
-                format!(" ({list})")
-            } else {
-                String::new()
-            };
-            (
-                CauseReason::NotSupported,
-                format!("{found} is not supported{hint}{list}"),
-            )
-        }
-        ValidationErrorKind::Type { kind } => (
-            CauseReason::Invalid,
-            format!(
-                "expected {}, found {}",
-                expected(kind),
-                [type_of(value), &found].join(" ").trim_end()
-            ),
-        ),
-        ValidationErrorKind::MaxLength { limit } => (
-            CauseReason::Invalid,
-            format!("longer than {limit} characters: shorten it"),
-        ),
-        ValidationErrorKind::MaxItems { limit } => (
-            CauseReason::Invalid,
-            format!("more than {limit} items: use fewer"),
-        ),
-        ValidationErrorKind::Minimum { limit } => (
-            CauseReason::Invalid,
-            format!("expected at least {limit}, found {found}"),
-        ),
-        ValidationErrorKind::Maximum { limit } => (
-            CauseReason::Invalid,
-            format!("expected at most {limit}, found {found}"),
-        ),
-        ValidationErrorKind::Format { format } if format.as_str() == "date-time" => (
-            CauseReason::Invalid,
-            format!("{found} is no time: write it like 2026-01-02T15:04:05Z"),
-        ),
-        ValidationErrorKind::Format { format } => (CauseReason::Invalid, format!("{found} is no {format}")),
-        ValidationErrorKind::Pattern { pattern } => (
-            CauseReason::Invalid,
-            format!("{found} does not match '{pattern}'"),
-        ),
-        other => (
-            CauseReason::Invalid,
-            format!("{found} breaks the schema's '{}'", other.keyword()),
-        ),
-    }
-}
-
-fn expected(kind: &TypeKind) -> String {
-    match kind {
-        TypeKind::Single(JsonType::Array) => "a list".to_owned(),
-        TypeKind::Single(one) => format!("{} {}", article(&one.to_string()), one),
-        TypeKind::Multiple(several) => several
-            .iter()
-            .map(|one| one.to_string())
-            .collect::<Vec<_>>()
-            .join(" or "),
-    }
-}
-
-fn article(word: &str) -> &'static str {
-    if word.starts_with(['a', 'e', 'i', 'o', 'u']) {
-        "an"
-    } else {
-        "a"
-    }
-}
-
-fn type_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "the boolean",
-        Value::Number(_) => "the number",
-        Value::String(_) => "the string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
-/// A value as messages show it: short, and not at all where its field holds credentials.
-fn shown(value: &Value, field: &str) -> String {
-    match value {
-        _ if field.ends_with("dockerCfg") => "(not shown)".to_owned(),
-        Value::Object(_) | Value::Array(_) | Value::Null => String::new(),
-        Value::String(text) if text.chars().count() > SHOWN => {
-            format!("'{}…'", text.chars().take(SHOWN).collect::<String>())
-        }
-        Value::String(text) => format!("'{text}'"),
-        other => other.to_string(),
     }
 }
 
