@@ -146,8 +146,10 @@ const OLD: &str = "request.oldObject";
 pub fn read(body: &[u8]) -> Result<Request<'_>, ReadReviewError> {
     let text = std::str::from_utf8(body).map_err(|error| ReadReviewError::Utf8(error.valid_up_to()))?;
     // serde would read a list as an object whose keys stand in order.
-    if !text.trim_start().starts_with('{') {
-        return Err(ReadReviewError::Json("expected an object".to_owned()));
+    if text.trim_start().starts_with('[') {
+        return Err(ReadReviewError::Json(
+            "expected an object, found a list".to_owned(),
+        ));
     }
     let review: Review<'_> =
         serde_json::from_str(text).map_err(|error| ReadReviewError::Json(error.to_string()))?;
