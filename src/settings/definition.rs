@@ -16,8 +16,9 @@ use super::{defaults, evaluate, filter, keywords, schema, spec, words};
 
 /// Values beyond which judging is worth a thread of its own.
 const HEAVY_VALUES: usize = 20_000;
-/// The same where rules loop: a loop over a few hundred items in another is quick, over thousands it is not.
-const HEAVY_VALUES_IN_LOOPS: usize = 1_000;
+/// The same where rules loop: a loop over a hundred items within another takes milliseconds, over a thousand it takes
+/// all the time that a rule has.
+const HEAVY_VALUES_IN_LOOPS: usize = 100;
 
 /// One version of a module's settings, as the definition lists it.
 #[derive(Clone, Debug, PartialEq)]
