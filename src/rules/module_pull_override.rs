@@ -2,10 +2,11 @@
 
 use super::finding::{Findings, or_nearest};
 use super::rule::{CREATE, Reads, Rule, WRITES};
+use super::scan_interval::ScanInterval;
 use super::{Case, CauseReason, module_config};
 use crate::api::names::annotation;
 use crate::api::{Kind, Module, ModuleConfig, ModuleSource, words};
-use crate::values::{ImageTag, Interval};
+use crate::values::ImageTag;
 use std::time::Duration;
 
 pub(super) const RULES: &[Rule] = &[
@@ -36,8 +37,6 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// Below this the registry would be asked more than once a second (MPO-3).
-pub(super) const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// Below this people are warned (MPO-3).
 const SHORT_INTERVAL: Duration = Duration::from_secs(5);
 /// Above this an override would hardly be looked at (MPO-3).
@@ -122,27 +121,13 @@ fn image_tag(case: &Case<'_>, findings: &mut Findings) {
 
 /// MPO-3.
 fn scan_interval(case: &Case<'_>, findings: &mut Findings) {
-    const FIELD: &str = "spec.scanInterval";
-    let Some(text) = case.raw_text(&["scanInterval"]) else {
-        return;
+    let bounds = ScanInterval {
+        longest: LONGEST_INTERVAL,
+        short: (SHORT_INTERVAL, "very often: 5s or more is kinder"),
+        rules: ("MPO-3", "MPO-3"),
+        text: words::OVERRIDE_INTERVAL,
     };
-    match Interval::parse(text).map(Interval::as_duration) {
-        Ok(interval) if (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) => {
-            if interval < SHORT_INTERVAL {
-                findings.warn(
-                    "MPO-3",
-                    FIELD,
-                    format!("spec.scanInterval {text} asks the registry very often: 5s or more is kinder"),
-                );
-            }
-        }
-        _ => findings.refuse(
-            "MPO-3",
-            FIELD,
-            CauseReason::Invalid,
-            words::OVERRIDE_INTERVAL.about(text),
-        ),
-    }
+    bounds.judge(case, findings);
 }
 
 /// MPO-4: v1alpha1 names its source.

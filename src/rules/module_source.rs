@@ -1,11 +1,11 @@
 //! Rules of ModuleSource.
 
 use super::finding::Findings;
-use super::module_pull_override::SHORTEST_INTERVAL;
 use super::rule::{CREATE, DELETE, Reads, Rule, WRITES};
-use super::{Case, CauseReason};
+use super::scan_interval::ScanInterval;
+use super::{Case, CauseReason, label_name};
 use crate::api::{ModuleRelease, ReleasePhase, names, words};
-use crate::values::{CaBundle, DockerConfig, Interval, Repository, fits_label_value};
+use crate::values::{CaBundle, DockerConfig, Repository};
 use std::time::Duration;
 
 const REPO: &[&str] = &["registry", "repo"];
@@ -61,22 +61,8 @@ const SHORT_INTERVAL: Duration = Duration::from_secs(30);
 
 /// MS-5 and MS-8.
 fn name(case: &Case<'_>, findings: &mut Findings) {
-    let name = case.name();
-    if name == names::EMBEDDED_SOURCE {
-        findings.refuse(
-            "MS-5",
-            "metadata.name",
-            CauseReason::Forbidden,
-            words::EMBEDDED_SOURCE_TAKEN.plain(),
-        );
-    } else if !fits_label_value(name) {
-        findings.refuse(
-            "MS-8",
-            "metadata.name",
-            CauseReason::Invalid,
-            words::LABEL_LENGTH.about(name),
-        );
-    }
+    let reserved = ("MS-5", names::EMBEDDED_SOURCE, words::EMBEDDED_SOURCE_TAKEN);
+    label_name::judge(case, reserved, findings);
 }
 
 /// MS-1.
@@ -167,27 +153,16 @@ fn certificates(case: &Case<'_>, findings: &mut Findings) {
 
 /// The interval, as MPO-3 judges it for overrides, without an upper bound.
 fn scan_interval(case: &Case<'_>, findings: &mut Findings) {
-    const FIELD: &str = "spec.scanInterval";
-    let Some(text) = case.raw_text(&["scanInterval"]) else {
-        return;
-    };
-    match Interval::parse(text).map(Interval::as_duration) {
-        Ok(interval) if interval >= SHORTEST_INTERVAL => {
-            if interval < SHORT_INTERVAL {
-                findings.warn(
-                    "MS-4",
-                    FIELD,
-                    format!("spec.scanInterval {text} asks the registry for every module very often: 30s or more is kinder"),
-                );
-            }
-        }
-        _ => findings.refuse(
-            "AD-4",
-            FIELD,
-            CauseReason::Invalid,
-            words::SOURCE_INTERVAL.about(text),
+    let bounds = ScanInterval {
+        longest: Duration::MAX,
+        short: (
+            SHORT_INTERVAL,
+            "for every module very often: 30s or more is kinder",
         ),
-    }
+        rules: ("AD-4", "MS-4"),
+        text: words::SOURCE_INTERVAL,
+    };
+    bounds.judge(case, findings);
 }
 
 /// MS-4: what works, but hardly as meant.

@@ -3,9 +3,8 @@
 use super::finding::Findings;
 use super::rule::{CREATE, DELETE, Reads, Rule, UPDATE, WRITES};
 use super::windows;
-use super::{Case, CauseReason};
+use super::{Case, label_name};
 use crate::api::{names, words};
-use crate::values::fits_label_value;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -42,22 +41,8 @@ pub(super) const RULES: &[Rule] = &[
 
 /// POL-1 and MS-8.
 fn name(case: &Case<'_>, findings: &mut Findings) {
-    let name = case.name();
-    if name == names::EMBEDDED_POLICY {
-        findings.refuse(
-            "POL-1",
-            "metadata.name",
-            CauseReason::Forbidden,
-            words::EMBEDDED_POLICY_TAKEN.plain(),
-        );
-    } else if !fits_label_value(name) {
-        findings.refuse(
-            "MS-8",
-            "metadata.name",
-            CauseReason::Invalid,
-            words::LABEL_LENGTH.about(name),
-        );
-    }
+    let reserved = ("POL-1", names::EMBEDDED_POLICY, words::EMBEDDED_POLICY_TAKEN);
+    label_name::judge(case, reserved, findings);
 }
 
 /// POL-1: a policy that took the name before it was reserved may be changed; it has no effect.
