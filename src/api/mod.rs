@@ -4,6 +4,7 @@
 mod conditions;
 pub mod crds;
 pub mod defaults;
+pub mod installation;
 mod kind;
 mod module;
 mod module_config;

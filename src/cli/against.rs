@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::api::installation;
 use crate::cluster::folder;
 use crate::conversion::{Converter, ConverterOptions};
 use crate::review::Trusted;
@@ -21,7 +22,7 @@ pub(super) struct Against {
         long,
         env = "HATCHWAY_NAMESPACE",
         value_name = "NS",
-        default_value = "d8-system"
+        default_value = installation::NAMESPACE
     )]
     pub(super) namespace: String,
     /// A user who may write Modules and releases, and whose changes of metadata are not judged; may be repeated

@@ -19,13 +19,9 @@ use clap::Subcommand;
 
 use super::output;
 use crate::api::Kind;
+use crate::api::installation::{NAME, NAMESPACE};
 use crate::values::nearest;
 use target::Target;
-
-/// What everything is named: the ServiceAccount, the Deployment, both webhook configurations, the Lease.
-const NAME: &str = "hatchway";
-/// The Secret that holds the certificate authority.
-const CA_SECRET: &str = "hatchway-ca";
 
 /// Print what is applied to a cluster, as YAML for kubectl
 #[derive(Debug, clap::Args)]
@@ -69,7 +65,7 @@ enum Part {
 #[derive(Debug, clap::Args)]
 struct Options {
     /// Namespace of Hatchway
-    #[arg(long, global = true, env = "HATCHWAY_NAMESPACE", value_name = "NS", default_value = "d8-system", value_parser = target::label)]
+    #[arg(long, global = true, env = "HATCHWAY_NAMESPACE", value_name = "NS", default_value = NAMESPACE, value_parser = target::label)]
     namespace: String,
     /// The Service by which API servers call; conversions go to NAME-convert
     #[arg(long, global = true, env = "HATCHWAY_SERVICE", value_name = "NAME", default_value = NAME, value_parser = target::service)]

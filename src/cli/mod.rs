@@ -5,6 +5,7 @@ mod against;
 mod check;
 mod completions;
 mod docs;
+mod kubeconfig;
 mod manifests;
 mod output;
 mod registry;

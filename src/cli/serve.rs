@@ -19,7 +19,7 @@ use crate::certificates::probe::{Caller, Probe};
 use crate::cli::signals::Signals;
 use crate::telemetry::{Metrics, Readiness, ops};
 use crate::webhook::{self, Drain, Limits, Server};
-use judging::{Judge, WorldArgs};
+use judging::{Judge, Objects, WorldArgs};
 
 /// Serve admission reviews and conversions over HTTPS, and /livez, /readyz and /metrics over plain HTTP
 #[derive(Debug, clap::Args)]
@@ -77,7 +77,8 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
         limits,
     } = args;
     let namespace = namespace.unwrap_or_else(own_namespace);
-    let standalone = world.standalone.is_some();
+    let objects = world.objects().await?;
+    let standalone = matches!(objects, Objects::Folder(_));
 
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
@@ -89,7 +90,7 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
         reviewer,
         routes,
         stop,
-    } = judging::judge(world, &namespace, &readiness, &mut registry).await?;
+    } = judging::judge(world, objects, &namespace, &readiness, &mut registry).await?;
 
     let https = listen(https_addr, "--https-addr").await?;
     let ops = listen(ops_addr, "--ops-addr").await?;

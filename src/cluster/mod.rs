@@ -7,6 +7,7 @@
 
 mod apply;
 mod blank;
+mod connect;
 pub mod folder;
 pub(crate) mod intake;
 pub(crate) mod metadata;
@@ -14,6 +15,7 @@ mod standalone;
 mod state;
 mod store;
 
+pub use connect::{ConnectError, connect};
 pub use standalone::{FollowFolderError, Standalone};
 pub use state::router;
 pub use store::{Store, WriteError};

@@ -6,7 +6,7 @@ mod tests;
 use super::apply::{self, Applied, By};
 use super::intake::{self, Key, Misfit};
 use super::{Store, WriteError, folder};
-use crate::api::{Kind, Resource};
+use crate::api::{Kind, Resource, installation};
 use crate::documents::{Changes, Document, Follower};
 use crate::review::Settler;
 use crate::rules::{Finding, User};
@@ -97,7 +97,7 @@ impl Standalone {
             store,
             settler,
             judging: Judging::default(),
-            user: format!("system:serviceaccount:{namespace}:hatchway"),
+            user: installation::account(namespace),
             entries: BTreeMap::new(),
             told: BTreeSet::new(),
             trouble: None,

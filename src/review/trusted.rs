@@ -1,5 +1,6 @@
 //! Who may do what people may not (AD-8).
 
+use crate::api::installation;
 use std::collections::HashSet;
 
 /// Users whose changes of metadata and status are not judged, and who write releases and Modules.
@@ -11,7 +12,7 @@ pub struct Trusted {
 impl Trusted {
     /// Hatchway's own service account in its namespace, and further users; names are exact.
     pub fn new(namespace: &str, others: impl IntoIterator<Item = String>) -> Self {
-        let own = format!("system:serviceaccount:{namespace}:hatchway");
+        let own = installation::account(namespace);
         Self {
             names: others.into_iter().chain([own]).collect(),
         }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::NAME;
+use crate::api::installation;
 use crate::api::{Kind, defaults};
 use crate::values::Day;
 
@@ -12,7 +12,7 @@ use crate::values::Day;
 pub(super) fn not_ourselves(namespace: &str) -> Value {
     json!({
         "name": "exclude-hatchway",
-        "expression": format!("request.userInfo.username != 'system:serviceaccount:{namespace}:{NAME}'"),
+        "expression": format!("request.userInfo.username != '{}'", installation::account(namespace)),
     })
 }
 

@@ -5,11 +5,9 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBind
 use serde_json::{Value, json};
 
 use super::crds::is_converted;
-use super::{CA_SECRET, NAME, labels, yaml};
+use super::{labels, yaml};
+use crate::api::installation::{CA_SECRET, EVENTS_NAMESPACE, NAME};
 use crate::api::{GROUP, Kind, schemas};
-
-/// Where Events about objects without a namespace go.
-const EVENTS_NAMESPACE: &str = "default";
 
 /// Account, roles and their bindings.
 pub(super) fn documents(namespace: &str) -> anyhow::Result<Vec<String>> {

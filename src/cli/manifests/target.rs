@@ -3,6 +3,7 @@
 use http::Uri;
 use serde_json::{Value, json};
 
+use crate::api::installation::convert_service;
 use crate::webhook::Path;
 
 /// The port of the Services.
@@ -31,12 +32,6 @@ impl Target {
             Self::Url(url) => json!({"url": format!("{url}{}", path.route())}),
         }
     }
-}
-
-/// The Service for conversions, which also reaches replicas that are not ready: none is before it has read the stored
-/// objects, and the old ones among them have to be converted for that.
-pub(super) fn convert_service(service: &str) -> String {
-    format!("{service}-convert")
 }
 
 /// A namespace's name.

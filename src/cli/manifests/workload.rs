@@ -5,8 +5,9 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde_json::{Value, json};
 
-use super::target::{SERVICE_PORT, convert_service};
-use super::{NAME, labels, yaml};
+use super::target::SERVICE_PORT;
+use super::{labels, yaml};
+use crate::api::installation::{NAME, convert_service};
 
 /// The user that the image runs as.
 const USER: u32 = 65532;

@@ -9,14 +9,13 @@ use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 
+use crate::api::installation;
 use crate::certificates::authority::AUTHORITY_LIFE;
 use crate::certificates::{Authority, ClientCa, Leaves, PairFiles, Tls};
 use crate::telemetry::Metrics;
 
 /// Where the standalone server writes its authority's certificate.
 const STANDALONE_CA_FILE: &str = "certs/ca.crt";
-/// The namespace outside of a pod.
-const DEFAULT_NAMESPACE: &str = "d8-system";
 /// Where a pod finds the name of its namespace.
 const POD_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
@@ -42,7 +41,7 @@ pub(super) struct CertificateArgs {
         long,
         env = "HATCHWAY_SERVICE",
         value_name = "NAME",
-        default_value = "hatchway"
+        default_value = installation::NAME
     )]
     service: String,
     /// The URL by which API servers call instead of a Service: the certificate is for its host
@@ -134,7 +133,7 @@ fn names(
         // The second is the Service for conversions, which also reaches replicas that are not ready.
         vec![
             format!("{service}.{namespace}.svc"),
-            format!("{service}-convert.{namespace}.svc"),
+            format!("{}.{namespace}.svc", installation::convert_service(service)),
         ]
     };
     if standalone {
@@ -149,7 +148,7 @@ pub(super) fn own_namespace() -> String {
         .ok()
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned())
+        .unwrap_or_else(|| installation::NAMESPACE.to_owned())
 }
 
 /// Writes a file that others read meanwhile: they see the old one or the new one. Its folder is made.

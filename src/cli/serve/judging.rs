@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use axum::Router;
+use kube::Client;
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::kubeconfig::ClusterArgs;
 use crate::cluster::{self, Standalone, Store};
 use crate::conversion::{Converter, ConverterOptions, Event};
 use crate::review::{Reviews, Settler, Told, Trusted};
@@ -24,7 +26,9 @@ use crate::world::{Shared, World};
 pub(super) struct WorldArgs {
     /// No cluster: the YAML and JSON files in DIR are the cluster's objects
     #[arg(long, env = "HATCHWAY_STANDALONE", value_name = "DIR")]
-    pub(super) standalone: Option<PathBuf>,
+    standalone: Option<PathBuf>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// A user whose changes of metadata and status are not judged; may be repeated
     #[arg(
         long,
@@ -33,6 +37,30 @@ pub(super) struct WorldArgs {
         value_delimiter = ','
     )]
     trusted_user: Vec<String>,
+}
+
+/// Where the objects are.
+pub(super) enum Objects {
+    /// In the files of a folder.
+    Folder(PathBuf),
+    /// Behind an API server.
+    Cluster(Client),
+}
+
+impl WorldArgs {
+    /// Where the flags say that the objects are. A cluster is not called yet.
+    pub(super) async fn objects(&self) -> anyhow::Result<Objects> {
+        let Some(dir) = &self.standalone else {
+            return Ok(Objects::Cluster(self.cluster.connect().await?));
+        };
+        if !dir.is_dir() {
+            bail!(
+                "--standalone {} is no folder: name one with the cluster's objects as YAML or JSON files",
+                dir.display()
+            );
+        }
+        Ok(Objects::Folder(dir.clone()))
+    }
 }
 
 /// The reviewer, and the routes that come with its world on the ops port.
@@ -46,43 +74,38 @@ pub(super) struct Judge<R> {
 /// Fills a world from where the flags say, and judges against it.
 pub(super) async fn judge(
     args: WorldArgs,
+    objects: Objects,
     namespace: &str,
     readiness: &Readiness,
     registry: &mut Registry,
 ) -> anyhow::Result<Judge<impl Reviewer>> {
     let WorldArgs {
-        standalone,
+        standalone: _,
+        cluster: _,
         trusted_user,
     } = args;
-    let Some(dir) = standalone else {
-        bail!("serve needs --standalone DIR, a folder with the cluster's objects as YAML or JSON files");
-    };
-    if !dir.is_dir() {
-        bail!(
-            "--standalone {} is no folder: name one with the cluster's objects as YAML or JSON files",
-            dir.display()
-        );
-    }
     // Compiled now, so that the first review does not wait for it.
     schema::warm_up();
     let judging = Judging::register(registry);
     let world = Arc::new(Shared::new(World::new()));
     let converter = converter(judging.clone());
     let stop = CancellationToken::new();
-    let store = Arc::new(Store::new(Arc::clone(&world)));
-    let standalone = Standalone::new(
-        dir,
-        store,
-        namespace,
-        Settler::new(converter.clone(), Handle::current()),
-    )
-    .counting(judging.clone());
-    let synced = readiness.condition("stores synced", "the files have not been read yet");
-    // Before anybody can ask: the first answer is as good as all others.
-    if let Some(standalone) = standalone.look(&synced).await {
-        tokio::spawn(standalone.run(synced, stop.clone()));
-    }
-    let routes = cluster::router(Arc::clone(&world));
+    let routes = match objects {
+        Objects::Folder(dir) => {
+            let store = Arc::new(Store::new(Arc::clone(&world)));
+            let settler = Settler::new(converter.clone(), Handle::current());
+            let standalone = Standalone::new(dir, store, namespace, settler).counting(judging.clone());
+            let synced = readiness.condition("stores synced", "the files have not been read yet");
+            // Before anybody can ask: the first answer is as good as all others.
+            if let Some(standalone) = standalone.look(&synced).await {
+                tokio::spawn(standalone.run(synced, stop.clone()));
+            }
+            cluster::router(Arc::clone(&world))
+        }
+        Objects::Cluster(_client) => {
+            bail!("a cluster's objects cannot be read yet: serve a folder of them with --standalone DIR");
+        }
+    };
     let trusted = Trusted::new(namespace, trusted_user);
     Ok(Judge {
         reviewer: Reviews::new(world, trusted, converter, Tell(judging)),
