@@ -168,6 +168,7 @@ async fn replicas_make_one_authority_and_fill_every_bundle_and_applying_again_ke
         assert_eq!(bundle, authority);
     }
 
+    assert!(!writes(&plane, 0).is_empty(), "the test counts no writes at all");
     let so_far = plane.audit().len();
     tokio::time::sleep(Duration::from_secs(15)).await;
     assert_eq!(writes(&plane, so_far), Vec::<String>::new());
@@ -453,7 +454,7 @@ async fn an_api_server_that_is_away_is_waited_for_and_takes_nothing_from_who_is_
             .unwrap()
     };
     server
-        .metric_reaches("hatchway_ca_problems_total{reason=\"call\"}", 3.0)
+        .metric_reaches("hatchway_ca_problems_total{reason=\"watch\"}", 3.0)
         .await;
     assert_eq!(condition().await["ready"], false);
     server.assert_lives().await;
