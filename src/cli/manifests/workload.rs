@@ -109,6 +109,8 @@ fn container(namespace: &str, service: &str, image: &str) -> Value {
             format!("--namespace={namespace}"),
             format!("--service={service}"),
         ],
+        // By it people know a replica in the Lease and in Events.
+        "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
         "ports": [
             {"name": "https", "containerPort": 9443, "protocol": "TCP"},
             {"name": "ops", "containerPort": 9090, "protocol": "TCP"},
