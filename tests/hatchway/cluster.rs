@@ -1,6 +1,7 @@
 //! Against a real control plane.
 
 mod crds;
+mod installing;
 mod settings;
 
 use crate::support::control_plane::ControlPlane;

@@ -72,10 +72,7 @@ fn subjects(namespace: &str) -> Value {
 /// What is in no namespace: our kinds, and what carries our caBundle, by name.
 fn cluster_rules() -> Value {
     let all: Vec<&str> = Kind::ALL.map(Kind::plural).to_vec();
-    let converted: Vec<Kind> = Kind::ALL
-        .into_iter()
-        .filter(|kind| is_converted(*kind))
-        .collect();
+    let converted: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| is_converted(*kind)).collect();
     let plurals: Vec<&str> = converted.iter().map(|kind| kind.plural()).collect();
     let definitions: Vec<String> = converted
         .iter()
