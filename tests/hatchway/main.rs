@@ -19,6 +19,7 @@ mod docs;
 mod drain;
 mod examples;
 mod fuzz;
+mod image;
 mod limits;
 mod properties;
 mod protocol;
