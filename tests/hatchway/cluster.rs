@@ -3,6 +3,7 @@
 mod crds;
 mod installing;
 mod settings;
+mod watches;
 
 use crate::support::control_plane::ControlPlane;
 
