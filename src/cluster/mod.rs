@@ -10,12 +10,14 @@ mod blank;
 mod connect;
 pub mod folder;
 pub(crate) mod intake;
+mod lease;
 pub(crate) mod metadata;
 mod standalone;
 mod state;
 mod store;
 
 pub use connect::{ConnectError, connect};
+pub use lease::{Elector, Leadership, Term};
 pub use standalone::{FollowFolderError, Standalone};
 pub use state::router;
 pub use store::{Store, WriteError};

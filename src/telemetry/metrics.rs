@@ -102,6 +102,12 @@ table! {
     /// Annotations that were ignored.
     IGNORED_ANNOTATIONS = "hatchway_conversion_ignored_annotations_total", Counter, [],
         "Objects whose annotation with v1alpha1's fields could not be read in a conversion";
+    /// Whether this replica writes to the cluster.
+    LEADER = "hatchway_leader", Gauge, [],
+        "1 while this replica holds the Lease and writes to the cluster";
+    /// Terms that began and ended.
+    LEASE_TRANSITIONS = "hatchway_lease_transitions_total", Counter, ["reason"],
+        "Beginnings and ends of this replica's right to write to the cluster";
     /// The build.
     BUILD_INFO = "hatchway_build_info", Info, ["version"],
         "The version of the running binary";
@@ -282,6 +288,11 @@ mod tests {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let judging = crate::telemetry::judging::Judging::register(&mut registry);
+        let leading = crate::telemetry::leading::Leading::register(&mut registry);
+        leading
+            .transitions
+            .get_or_create(&Reason { reason: "gained" })
+            .inc();
         for family in [
             &judging.settings_skipped,
             &judging.settings_conversions,

@@ -2,6 +2,7 @@
 //! The bottom of the house: everybody may report here, nothing here knows who reports.
 
 pub mod judging;
+pub mod leading;
 pub mod logs;
 pub mod metrics;
 pub mod ops;
