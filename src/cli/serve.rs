@@ -2,6 +2,7 @@
 
 mod announce;
 mod credentials;
+mod enforce;
 mod judging;
 mod shutdown;
 
@@ -26,7 +27,9 @@ use judging::{Judge, Objects, WorldArgs};
 #[command(after_help = "Examples:
   hatchway serve --standalone manifests/examples
   hatchway serve --standalone . --https-addr 127.0.0.1:0 --ops-addr 127.0.0.1:0
-  hatchway serve --standalone world/ --tls-dir certs/dev --client-ca callers.crt")]
+  hatchway serve --standalone world/ --tls-dir certs/dev --client-ca callers.crt
+  hatchway serve --standalone world/ --enforce warn
+  hatchway serve --standalone world/ --warn-only MC-2 --warn-only MS-2")]
 pub(super) struct Args {
     #[command(flatten)]
     world: WorldArgs,

@@ -3,6 +3,7 @@
 
 mod answer;
 mod conversion;
+mod enforcement;
 mod envelope;
 mod error;
 pub mod json;
@@ -11,6 +12,7 @@ mod settle;
 mod strings;
 mod trusted;
 
+pub use enforcement::Enforcement;
 pub use reviewer::{Reviews, Told};
 pub use settle::{Settled, Settler, settle};
 pub use trusted::Trusted;

@@ -15,7 +15,8 @@ pub struct Settled {
     pub verdict: Verdict,
     /// The module and what of its settings could not be judged, where that was so.
     pub skipped: Option<(String, Skipped)>,
-    /// Whether a conversion was not ready in time, so that nothing can be said of the settings (AD-6).
+    /// Whether a conversion was not ready in time, so that nothing can be said of the settings (AD-6). It matters where
+    /// nothing else refuses.
     pub timed_out: bool,
 }
 
@@ -36,11 +37,10 @@ pub async fn settle(mut verdict: Verdict, converter: &Converter, deadline: Insta
         .into_iter()
         .any(|converted| matches!(converted, Err(ConversionError::Deadline { .. })))
     {
-        let timed_out = verdict.refusals.is_empty();
         return Settled {
             verdict,
             skipped: None,
-            timed_out,
+            timed_out: true,
         };
     }
     let (new, old) = match (new, old) {
@@ -141,7 +141,7 @@ impl Settler {
         if let Some((module, skipped)) = skipped {
             tracing::debug!(module, ?skipped, "settings were not judged to the end");
         }
-        if timed_out {
+        if timed_out && verdict.refusals.is_empty() {
             verdict.refuse(vec![Finding {
                 rule: "AD-6",
                 field: "spec.settings".to_owned(),

@@ -102,6 +102,12 @@ table! {
     /// Annotations that were ignored.
     IGNORED_ANNOTATIONS = "hatchway_conversion_ignored_annotations_total", Counter, [],
         "Objects whose annotation with v1alpha1's fields could not be read in a conversion";
+    /// Refusals that only warned.
+    WOULD_REFUSE = "hatchway_would_refuse_total", Counter, ["kind", "rule"],
+        "Reviews that a rule would have refused, had it not been told to warn only";
+    /// What is wrong in the world as it is.
+    INVALID_OBJECTS = "hatchway_invalid_objects", Gauge, ["kind", "rule"],
+        "Objects in the world that would be refused if they were made now, by the rule that refuses";
     /// The build.
     BUILD_INFO = "hatchway_build_info", Info, ["version"],
         "The version of the running binary";
@@ -148,6 +154,15 @@ pub struct ByPath {
 pub struct Reason {
     /// Why, from a fixed set.
     pub reason: &'static str,
+}
+
+/// Labels `kind` and `rule`.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ByRule {
+    /// Kind of the object.
+    pub kind: &'static str,
+    /// The rule's number, from a fixed set.
+    pub rule: &'static str,
 }
 
 /// One label `certificate`.
@@ -289,6 +304,12 @@ mod tests {
         ] {
             family.get_or_create(&Reason { reason: "any" }).inc();
         }
+        let by_rule = ByRule {
+            kind: "ModuleConfig",
+            rule: "MC-2",
+        };
+        judging.would_refuse.get_or_create(&by_rule).inc();
+        judging.invalid_objects.get_or_create(&by_rule).set(1);
         // A family without series is not encoded: touch each of them.
         metrics
             .review_requests

@@ -17,6 +17,7 @@ mod cluster;
 mod depot;
 mod docs;
 mod drain;
+mod enforcement;
 mod examples;
 mod fuzz;
 mod limits;

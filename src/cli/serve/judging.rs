@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use super::enforce::EnforceArgs;
 use crate::cli::kubeconfig::ClusterArgs;
 use crate::cluster::{self, Standalone, Store};
 use crate::conversion::{Converter, ConverterOptions, Event};
@@ -17,7 +18,7 @@ use crate::review::{Reviews, Settler, Told, Trusted};
 use crate::rules::{Skipped, schema};
 use crate::telemetry::Readiness;
 use crate::telemetry::judging::Judging;
-use crate::telemetry::metrics::Reason;
+use crate::telemetry::metrics::{ByRule, Reason};
 use crate::webhook::Reviewer;
 use crate::world::{Shared, World};
 
@@ -37,6 +38,8 @@ pub(super) struct WorldArgs {
         value_delimiter = ','
     )]
     trusted_user: Vec<String>,
+    #[command(flatten)]
+    enforce: EnforceArgs,
 }
 
 /// Where the objects are.
@@ -83,7 +86,9 @@ pub(super) async fn judge(
         standalone: _,
         cluster: _,
         trusted_user,
+        enforce,
     } = args;
+    let enforcement = enforce.enforcement();
     // Compiled now, so that the first review does not wait for it.
     schema::warm_up();
     let judging = Judging::register(registry);
@@ -94,7 +99,9 @@ pub(super) async fn judge(
         Objects::Folder(dir) => {
             let store = Arc::new(Store::new(Arc::clone(&world)));
             let settler = Settler::new(converter.clone(), Handle::current());
-            let standalone = Standalone::new(dir, store, namespace, settler).counting(judging.clone());
+            let standalone = Standalone::new(dir, store, namespace, settler)
+                .counting(judging.clone())
+                .enforcing(enforcement.clone());
             let synced = readiness.condition("stores synced", "the files have not been read yet");
             // Before anybody can ask: the first answer is as good as all others.
             if let Some(standalone) = standalone.look(&synced).await {
@@ -108,7 +115,7 @@ pub(super) async fn judge(
     };
     let trusted = Trusted::new(namespace, trusted_user);
     Ok(Judge {
-        reviewer: Reviews::new(world, trusted, converter, Tell(judging)),
+        reviewer: Reviews::new(world, trusted, converter, Tell(judging)).enforcing(enforcement),
         routes,
         stop,
     })
@@ -152,6 +159,18 @@ impl Told for Tell {
         tracing::warn!(
             object,
             "the annotation that holds v1alpha1's fields cannot be read and is ignored"
+        );
+    }
+
+    fn would_refuse(&self, kind: &'static str, name: &str, rules: &[&'static str]) {
+        for rule in rules {
+            self.0.would_refuse.get_or_create(&ByRule { kind, rule }).inc();
+        }
+        tracing::info!(
+            kind,
+            name,
+            rules = rules.join(","),
+            "allowed, though rules would refuse it"
         );
     }
 
