@@ -1,6 +1,7 @@
 //! `hatchway serve`: wires the admission port, the ops port and what stands behind them.
 
 mod announce;
+mod census;
 mod credentials;
 mod enforce;
 mod judging;

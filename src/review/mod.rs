@@ -2,6 +2,7 @@
 //! come through here, so they cannot say different things.
 
 mod answer;
+mod census;
 mod conversion;
 mod enforcement;
 mod envelope;
@@ -12,6 +13,7 @@ mod settle;
 mod strings;
 mod trusted;
 
+pub use census::{Census, Standing, UNREADABLE};
 pub use enforcement::Enforcement;
 pub use reviewer::{Reviews, Told};
 pub use settle::{Settled, Settler, settle};

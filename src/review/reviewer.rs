@@ -139,6 +139,7 @@ impl<T: Told> Reviews<T> {
             mut verdict,
             skipped,
             timed_out,
+            is_passing: _,
         } = settle(verdict, &self.converter, deadline.instant()).await;
         if let Some((module, skipped)) = skipped {
             self.told.skipped(&module, skipped);

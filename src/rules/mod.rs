@@ -22,6 +22,7 @@ mod rule;
 mod scan_interval;
 pub mod schema;
 mod settings;
+mod standing;
 mod verdict;
 mod windows;
 
@@ -31,4 +32,5 @@ pub use finding::{CauseReason, Finding, Reference};
 pub use numbers::{RULES, rule};
 pub use parts::{Body, Operation, Parts, Subject, is_ours};
 pub use settings::{FailedConversion, SettingsQuestion, Skipped, Written};
+pub use standing::standing;
 pub use verdict::{Decision, Verdict};

@@ -15,7 +15,7 @@
 //! the rest of them alone. Then read the diff against the rules, word by word: a verdict that was not read is not a test.
 
 pub(crate) mod answer;
-mod case;
+pub(crate) mod case;
 mod files;
 mod pem;
 pub(crate) mod print;

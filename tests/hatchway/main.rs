@@ -10,6 +10,7 @@
 mod arrival;
 mod arrows;
 mod cases;
+mod census;
 mod certificates;
 mod cli;
 mod clients;

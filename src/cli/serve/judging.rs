@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use super::census;
 use super::enforce::EnforceArgs;
 use crate::cli::kubeconfig::ClusterArgs;
 use crate::cluster::{self, Standalone, Store};
@@ -93,7 +94,7 @@ pub(super) async fn judge(
     schema::warm_up();
     let judging = Judging::register(registry);
     let world = Arc::new(Shared::new(World::new()));
-    let converter = converter(judging.clone());
+    let converter = converter(ConverterOptions::default(), judging.clone());
     let stop = CancellationToken::new();
     let routes = match objects {
         Objects::Folder(dir) => {
@@ -106,6 +107,7 @@ pub(super) async fn judge(
             // Before anybody can ask: the first answer is as good as all others.
             if let Some(standalone) = standalone.look(&synced).await {
                 tokio::spawn(standalone.run(synced, stop.clone()));
+                count_invalid(&world, &judging, &stop);
             }
             cluster::router(Arc::clone(&world))
         }
@@ -121,9 +123,22 @@ pub(super) async fn judge(
     })
 }
 
+/// Counts what is wrong in a world that has been filled.
+fn count_invalid(world: &Arc<Shared>, judging: &Judging, stop: &CancellationToken) {
+    // Its own, so that no review waits for a child, or for a result that had to make room.
+    let options = ConverterOptions {
+        children: 1,
+        kept: 1,
+        ..ConverterOptions::default()
+    };
+    let settler = Settler::new(converter(options, judging.clone()), Handle::current());
+    let gauge = judging.invalid_objects.clone();
+    tokio::spawn(census::run(Arc::clone(world), settler, gauge, stop.clone()));
+}
+
 /// Converts settings in child processes and counts what happens.
-fn converter(judging: Judging) -> Converter {
-    Converter::new(ConverterOptions::default(), move |event| {
+fn converter(options: ConverterOptions, judging: Judging) -> Converter {
+    Converter::new(options, move |event| {
         let reason = match event {
             Event::Kept => "kept",
             Event::Converted(_) => "converted",

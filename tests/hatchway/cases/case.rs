@@ -87,7 +87,7 @@ fn person() -> String {
 impl Case {
     /// The answer: the response, decoded and without its uid, or the HTTP error.
     pub(super) fn answer(&self) -> Value {
-        let reviewer = Reviewer::new(self.world()).enforcing(self.enforcement());
+        let reviewer = Reviewer::new(world(&self.world)).enforcing(self.enforcement());
         let path = match self.review.path.as_str() {
             "validate" => Path::Validate,
             "mutate" => Path::Mutate,
@@ -109,18 +109,19 @@ impl Case {
             Some(other) => panic!("{}: no way to enforce {other}", self.name),
         }
     }
+}
 
-    fn world(&self) -> World {
-        let mut world = World::new();
-        for object in &self.world {
-            let text = fill(&whole(object).to_string());
-            let mut object: Value = serde_json::from_slice(&text).unwrap();
-            let kind = Kind::from_name(object["kind"].as_str().unwrap()).unwrap();
-            convert::convert(&mut object, &format!("deckhouse.io/{}", kind.storage_version())).unwrap();
-            world.insert(Object::from_value(object).unwrap_or_else(|error| panic!("{}: {error}", self.name)));
-        }
-        world
+/// A world of objects written in short.
+pub(crate) fn world(objects: &[Value]) -> World {
+    let mut world = World::new();
+    for object in objects {
+        let text = fill(&whole(object).to_string());
+        let mut object: Value = serde_json::from_slice(&text).unwrap();
+        let kind = Kind::from_name(object["kind"].as_str().unwrap()).unwrap();
+        convert::convert(&mut object, &format!("deckhouse.io/{}", kind.storage_version())).unwrap();
+        world.insert(Object::from_value(object.clone()).unwrap_or_else(|error| panic!("{object}: {error}")));
     }
+    world
 }
 
 impl Ask {
