@@ -2,7 +2,9 @@
 
 mod certificates;
 mod crds;
+mod installing;
 mod settings;
+mod watches;
 
 use crate::support::control_plane::ControlPlane;
 
