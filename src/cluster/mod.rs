@@ -13,6 +13,7 @@ mod blank;
 mod connect;
 pub mod folder;
 pub(crate) mod intake;
+mod list;
 pub(crate) mod metadata;
 mod read;
 mod standalone;
@@ -21,7 +22,8 @@ mod store;
 mod trouble;
 pub mod watches;
 
-pub use connect::{ConnectError, connect};
+pub use connect::{ConnectError, connect, find};
+pub use list::list;
 pub use standalone::{FollowFolderError, Standalone};
 pub use state::router;
 pub use store::{Store, WriteError};
