@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tokio::sync::watch;
 
 /// How long the result of a probe is good: `/readyz` is open to everybody, a probe costs a handshake.
 const PROBE_KEPT: Duration = Duration::from_secs(1);
@@ -32,6 +33,7 @@ impl fmt::Debug for Readiness {
 enum Entry {
     Condition(&'static str, Condition),
     Probe(&'static str, Arc<Probe>),
+    Note(Note),
 }
 
 struct Probe {
@@ -41,20 +43,51 @@ struct Probe {
 
 /// The handle of one condition, for the room that knows whether it holds.
 #[derive(Clone, Debug)]
-pub struct Condition(Arc<Mutex<Option<String>>>);
+pub struct Condition(Arc<watch::Sender<Option<String>>>);
 
 impl Condition {
+    fn new(missing: impl Into<String>) -> Self {
+        Self(Arc::new(watch::Sender::new(Some(missing.into()))))
+    }
+
     /// The condition holds.
     pub fn met(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.0.send_replace(None);
     }
 
     /// The condition does not hold; `what` says what is missing.
     pub fn missing(&self, what: impl Into<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(what.into());
+        self.0.send_replace(Some(what.into()));
+    }
+
+    /// Waits until it holds, for those who have nothing to do before.
+    pub async fn until_met(&self) {
+        let mut states = self.0.subscribe();
+        // The sender lives as long as `self`, so this does not end otherwise.
+        let _met = states.wait_for(Option::is_none).await;
     }
 
     fn state(&self) -> Option<String> {
+        self.0.borrow().clone()
+    }
+}
+
+/// The handle of a note: something that whoever reads `/readyz` should know, and that takes nothing from being ready.
+#[derive(Clone, Debug, Default)]
+pub struct Note(Arc<Mutex<Option<String>>>);
+
+impl Note {
+    /// Says something, in place of what was said before.
+    pub fn say(&self, text: impl Into<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.into());
+    }
+
+    /// There is nothing to say any more.
+    pub fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn text(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -78,14 +111,24 @@ pub struct Report {
     pub ready: bool,
     /// Each condition, in the order in which they were entered.
     pub conditions: Vec<Line>,
+    /// What else there is to know; none of it takes from being ready.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Readiness {
     /// Enters a condition that does not hold yet; `missing` says what it waits for.
     pub fn condition(&self, name: &'static str, missing: impl Into<String>) -> Condition {
-        let condition = Condition(Arc::new(Mutex::new(Some(missing.into()))));
+        let condition = Condition::new(missing);
         self.enter(Entry::Condition(name, condition.clone()));
         condition
+    }
+
+    /// Enters a note that says nothing yet.
+    pub fn note(&self) -> Note {
+        let note = Note::default();
+        self.enter(Entry::Note(note.clone()));
+        note
     }
 
     /// Enters a probe: something that is tried out (at most once a second) whenever somebody asks.
@@ -112,10 +155,15 @@ impl Readiness {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let mut conditions = Vec::with_capacity(entries.len());
+        let mut notes = Vec::new();
         for entry in entries {
             let (name, missing) = match entry {
                 Entry::Condition(name, condition) => (name, condition.state()),
                 Entry::Probe(name, probe) => (name, probe.result().await.err()),
+                Entry::Note(note) => {
+                    notes.extend(note.text());
+                    continue;
+                }
             };
             conditions.push(Line {
                 name,
@@ -126,6 +174,7 @@ impl Readiness {
         Report {
             ready: conditions.iter().all(|line| line.ready),
             conditions,
+            notes,
         }
     }
 
@@ -176,6 +225,21 @@ mod tests {
         assert!(readiness.report().await.ready);
         stores.missing("the server is draining");
         assert!(!readiness.report().await.ready);
+    }
+
+    #[tokio::test]
+    async fn a_note_takes_nothing_from_being_ready() {
+        let readiness = Readiness::default();
+        let note = readiness.note();
+        let body = async || serde_json::to_string(&readiness.report().await).unwrap();
+        assert_eq!(body().await, r#"{"ready":true,"conditions":[]}"#);
+        note.say("nobody answers");
+        assert_eq!(
+            body().await,
+            r#"{"ready":true,"conditions":[],"notes":["nobody answers"]}"#
+        );
+        note.clear();
+        assert_eq!(body().await, r#"{"ready":true,"conditions":[]}"#);
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod crds;
 mod settings;
+mod watches;
 
 use crate::support::control_plane::ControlPlane;
 
