@@ -3,6 +3,7 @@
 mod access;
 mod clients;
 mod errors;
+mod faults;
 mod listing;
 mod publish;
 mod pull;

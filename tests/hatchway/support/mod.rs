@@ -2,6 +2,7 @@
 
 pub(crate) mod authority;
 pub(crate) mod control_plane;
+pub(crate) mod fault_proxy;
 pub(crate) mod http;
 pub(crate) mod parts;
 pub(crate) mod pki;
