@@ -275,7 +275,9 @@ impl Shared {
                 headers,
                 body,
             }) => {
-                let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+                let headers = headers
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), value.clone()));
                 let mut answer = Answer {
                     status: *status,
                     headers: headers.collect(),
@@ -403,7 +405,10 @@ impl Request {
         let mut words = first.split(' ');
         let (method, target) = (words.next().unwrap().to_owned(), words.next().unwrap());
         // A forwarding proxy is told the whole URL.
-        let target = match target.strip_prefix("http://").and_then(|rest| rest.find('/').map(|at| &rest[at..])) {
+        let target = match target
+            .strip_prefix("http://")
+            .and_then(|rest| rest.find('/').map(|at| &rest[at..]))
+        {
             Some(path) => path,
             None => target,
         };
@@ -414,7 +419,9 @@ impl Request {
             headers,
             body: Vec::new(),
         };
-        let length: usize = request.header("content-length").map_or(0, |value| value.parse().unwrap());
+        let length: usize = request
+            .header("content-length")
+            .map_or(0, |value| value.parse().unwrap());
         while body.len() < length {
             if stream.read_buf(&mut body).await? == 0 {
                 return Ok(None);
@@ -430,7 +437,11 @@ impl Request {
 
     async fn pass_on(&self, upstream: SocketAddr) -> io::Result<Answer> {
         let mut head = format!("{} {} HTTP/1.0\r\n", self.method, self.target);
-        for (name, value) in self.headers.iter().filter(|(name, _)| !name.starts_with("proxy-")) {
+        for (name, value) in self
+            .headers
+            .iter()
+            .filter(|(name, _)| !name.starts_with("proxy-"))
+        {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
@@ -466,8 +477,15 @@ impl Answer {
     }
 
     fn head(&self) -> String {
-        let lines = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
-        format!("HTTP/1.1 {} Told\r\n{}\r\n", self.status, lines.collect::<String>())
+        let lines = self
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"));
+        format!(
+            "HTTP/1.1 {} Told\r\n{}\r\n",
+            self.status,
+            lines.collect::<String>()
+        )
     }
 }
 

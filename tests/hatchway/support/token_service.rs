@@ -141,8 +141,7 @@ async fn refresh(State(office): State<Arc<Office>>, body: String) -> (StatusCode
 }
 
 fn refused() -> (StatusCode, String) {
-    let refusal =
-        json!({"errors": [{"code": "UNAUTHORIZED", "message": "incorrect username or password"}]});
+    let refusal = json!({"errors": [{"code": "UNAUTHORIZED", "message": "incorrect username or password"}]});
     (StatusCode::UNAUTHORIZED, refusal.to_string())
 }
 

@@ -1,6 +1,7 @@
 //! Layers that break off, lie, or never end.
 
 use super::{Scene, blobs};
+use crate::cli::registry::registry;
 use crate::support::fault_proxy::{Fault, Rule};
 use crate::support::registry::BOTH;
 
@@ -33,10 +34,10 @@ fn a_layer_is_taken_up_where_it_broke_off() {
 #[test]
 fn a_long_layer_arrives_however_often_the_line_breaks_while_it_moves() {
     for flavour in BOTH {
-        let scene = Scene::with_noise(flavour, 9 << 20);
-        let asked = scene.pulls(&[Rule::each("GET", "/blobs/", Fault::Cut(1_200_000))]);
+        let scene = Scene::with_noise(flavour, 6_500_000);
+        let asked = scene.pulls(&[Rule::each("GET", "/blobs/", Fault::Cut(1_060_000))]);
         let blobs = blobs(&asked);
-        assert_eq!(blobs.len(), scene.size.div_ceil(1_200_000), "{flavour:?}");
+        assert_eq!(blobs.len(), scene.size.div_ceil(1_060_000), "{flavour:?}");
         assert_eq!(blobs.iter().map(|one| one.sent).sum::<usize>(), scene.size);
     }
 }
@@ -71,15 +72,23 @@ fn ranges_that_are_not_honoured_are_read_over_or_refused() {
         let (said, _) = scene.fails(
             &[
                 cut.clone(),
-                Rule::each("GET", "/blobs/", Fault::Header("content-range", "items 1-2/3".into())),
+                Rule::each(
+                    "GET",
+                    "/blobs/",
+                    Fault::Header("content-range", "items 1-2/3".into()),
+                ),
             ],
             2,
         );
-        assert!(said.ends_with(": the Content-Range \"items 1-2/3\" cannot be read\n"), "{said}");
-        // A place before it is read over, and what then is not the layer's bytes is found out.
+        assert!(
+            said.ends_with(": the Content-Range \"items 1-2/3\" cannot be read\n"),
+            "{said}"
+        );
+        // From before it is read over; here that is a lie, and what arrives is not the layer.
         let before = Fault::Header("content-range", format!("bytes 100000-{0}/{0}", scene.size));
-        let (said, _) = scene.fails(&[cut, Rule::each("GET", "/blobs/", before)], 2);
-        assert!(said.contains(&scene.layer), "{said}");
+        let (said, asked) = scene.fails(&[cut, Rule::nth(1, "GET", "/blobs/", before)], 2);
+        assert!(said.contains(" came with other bytes: "), "{said}");
+        assert_eq!(blobs(&asked).len(), 3);
     }
 }
 
@@ -136,11 +145,36 @@ fn a_layer_without_an_end_is_refused_where_it_should_have_ended() {
 }
 
 #[test]
+fn a_pull_that_fails_leaves_no_folder_where_there_was_none() {
+    for flavour in BOTH {
+        let scene = Scene::new(flavour);
+        let image = scene.image();
+        let nowhere = tempfile::tempdir().unwrap();
+        let target = nowhere.path().join("echo");
+        for fault in [Fault::Flip(scene.size / 2), Fault::Endless] {
+            scene.proxy.obey(&[Rule::each("GET", "/blobs/", fault)]);
+            let ran = registry(&["pull", &image, target.to_str().unwrap()]);
+            assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{}", ran.stderr);
+            assert_eq!(std::fs::read_dir(nowhere.path()).unwrap().count(), 0);
+            // An empty folder stays one.
+            std::fs::create_dir(&target).unwrap();
+            assert_eq!(registry(&["pull", &image, target.to_str().unwrap()]).code, 2);
+            assert_eq!(std::fs::read_dir(&target).unwrap().count(), 0);
+            std::fs::remove_dir(&target).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_layers_content_type_decides_nothing() {
     for flavour in BOTH {
         let scene = Scene::new(flavour);
         for kind in ["text/html", "application/vnd.oci.image.manifest.v1+json", ""] {
-            scene.pulls(&[Rule::each("GET", "/blobs/", Fault::Header("content-type", kind.into()))]);
+            scene.pulls(&[Rule::each(
+                "GET",
+                "/blobs/",
+                Fault::Header("content-type", kind.into()),
+            )]);
         }
         // Nor does a transfer's encoding that is none.
         scene.pulls(&[Rule::each(

@@ -33,7 +33,13 @@ fn a_manifest_with_another_digest_is_refused() {
 fn content_types_that_lie_are_refused_where_they_would_decide() {
     for flavour in BOTH {
         let scene = Scene::new(flavour);
-        let lie = |kind: &str| [Rule::each("GET", "/manifests/", Fault::Header("content-type", kind.into()))];
+        let lie = |kind: &str| {
+            [Rule::each(
+                "GET",
+                "/manifests/",
+                Fault::Header("content-type", kind.into()),
+            )]
+        };
         for index in [INDEX, "application/vnd.docker.distribution.manifest.list.v2+json"] {
             let (said, asked) = scene.fails(&lie(index), 2);
             assert_eq!(
@@ -89,7 +95,9 @@ fn answers_without_an_end_are_left_at_their_limit() {
         assert_eq!(asked.len(), 1);
         assert!(asked[0].sent < 4 * (16 << 20), "{}", asked[0].sent);
 
-        scene.proxy.obey(&[Rule::each("GET", "/tags/list", Fault::Endless)]);
+        scene
+            .proxy
+            .obey(&[Rule::each("GET", "/tags/list", Fault::Endless)]);
         for (command, path) in [
             (&["modules"][..], "modules"),
             (&["tags", "echo"], "modules/echo"),
@@ -112,7 +120,9 @@ fn answers_without_an_end_are_left_at_their_limit() {
 fn a_refusal_without_an_end_is_cut_short() {
     let scene = Scene::new(BOTH[0]);
     // The registry's own 404, and then blanks without an end.
-    scene.proxy.obey(&[Rule::each("GET", "/manifests/", Fault::Endless)]);
+    scene
+        .proxy
+        .obey(&[Rule::each("GET", "/manifests/", Fault::Endless)]);
     let ran = registry(&["version", "echo", "beta", "--repo", &scene.repo()]);
     assert_eq!(ran.code, 2);
     assert_eq!(

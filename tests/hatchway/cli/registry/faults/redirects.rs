@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::{Scene, blobs};
-use crate::cli::registry::{publish, says};
+use crate::cli::registry::{module, publish, says};
 use crate::support::authority::Authority;
 use crate::support::fault_proxy::{Fault, FaultProxy, Rule};
 use crate::support::registry::{ALICE, BOTH, Registry, Settings};
@@ -14,71 +14,93 @@ use crate::support::registry::{ALICE, BOTH, Registry, Settings};
 fn credentials_stay_at_home() {
     for flavour in BOTH {
         // The same module where a password is asked for, and where none is; digests are the same everywhere.
-        let open = Scene::new(flavour);
         let closed = Registry::start(&Settings {
             flavour: Some(flavour),
             accounts: &[ALICE],
             ..Settings::default()
         });
-        let home = FaultProxy::start(&closed.host());
+        let open = Registry::open(flavour);
+        let (home, elsewhere) = (FaultProxy::start(&closed.host()), FaultProxy::start(&open.host()));
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("config.json");
         let auth = STANDARD.encode(format!("{}:{}", ALICE.user, ALICE.password));
-        // The very host that is led to has an account, too: still not the one that was asked.
-        let auths = json!({"auths": {home.host(): {"auth": auth}, open.proxy.host(): {"auth": auth}}});
+        // There is an account for the host that is led to, too: it is not the one that was asked.
+        let auths = json!({"auths": {home.host(): {"auth": auth}, elsewhere.host(): {"auth": auth}}});
         std::fs::write(&config, auths.to_string()).unwrap();
         let login = ["--docker-config", config.to_str().unwrap()];
-        let module = crate::cli::registry::module();
+        let module = module();
+        publish(module.path(), &format!("{}/modules", open.host()));
         let repo = format!("{}/modules", home.host());
-        let arguments = ["publish", module.path().to_str().unwrap(), "--repo", &repo, "--version", "v1.0.0"];
-        says(&[&arguments[..], &login].concat());
-        publish(module.path(), &format!("{}/modules", open.registry.host()));
+        let dir_of = module.path().to_str().unwrap();
+        says(
+            &[
+                &["publish", dir_of, "--repo", &repo, "--version", "v1.0.0"][..],
+                &login,
+            ]
+            .concat(),
+        );
+        let image = format!("{repo}/echo:v1.0.0");
+        let target = dir.path().join("echo");
+        let pull = || {
+            says(
+                &[
+                    &["pull", &image, target.to_str().unwrap(), "--replace"][..],
+                    &login,
+                ]
+                .concat(),
+            )
+        };
+        home.obey(&[]);
+        pull();
+        let asked = home.asked();
+        let blob = blobs(&asked)[0].target.clone();
 
+        // The first request of a pull shows none before it is asked for.
+        let asks = Fault::Answer {
+            status: 401,
+            headers: vec![("www-authenticate", "Basic realm=\"test\"".to_owned())],
+            body: String::new(),
+        };
         for status in [301, 302, 303, 307, 308] {
-            for part in ["/blobs/", "/manifests/"] {
-                let to = format!("{}/v2/modules/echo", open.proxy.url());
-                let manifest = format!("{to}/manifests/v1.0.0");
-                let digest = blob(&home, &login, &repo);
-                let place = if part == "/blobs/" { format!("{to}/blobs/{digest}?signature=s3cret") } else { manifest };
-                open.proxy.obey(&[]);
-                home.obey(&[Rule::nth(1, "GET", part, Fault::redirect(status, place.clone()))]);
+            for (path, askings) in [(blob.as_str(), 0), ("/v2/modules/echo/manifests/v1.0.0", 1)] {
+                let place = format!("{}{path}?signature=s3cret", elsewhere.url());
+                elsewhere.obey(&[]);
                 home.obey(&[
-                    // The first has no credentials yet, the registry asks for them.
-                    Rule::first(1, "GET", part, Fault::Answer {
-                        status: 401,
-                        headers: vec![("www-authenticate", "Basic realm=\"test\"".to_owned())],
-                        body: String::new(),
-                    }),
-                    Rule::each("GET", part, Fault::redirect(status, place)),
+                    Rule::first(askings, "GET", path, asks.clone()),
+                    Rule::each("GET", path, Fault::redirect(status, place)),
                 ]);
-                let target = dir.path().join(format!("{status}{}", part.replace('/', "-")));
-                let image = format!("{repo}/echo:v1.0.0");
-                says(&[&["pull", &image, target.to_str().unwrap()][..], &login].concat());
-                assert!(target.join("module.yaml").exists());
-                let shown = home.asked();
-                assert!(shown.iter().any(|one| one.authorization.is_some()), "{flavour:?} {shown:?}");
-                let elsewhere = open.proxy.asked();
-                assert_eq!(elsewhere.len(), 1, "{flavour:?} {status} {part}");
-                assert_eq!(elsewhere[0].authorization, None, "{flavour:?} {status} {part}");
+                pull();
+                let shown = home.asked_for(path);
+                assert!(
+                    shown.last().unwrap().authorization.is_some(),
+                    "{flavour:?} {shown:?}"
+                );
+                let there = elsewhere.asked();
+                assert_eq!(
+                    (there.len(), there[0].status),
+                    (1, 200),
+                    "{flavour:?} {status} {path}"
+                );
+                assert_eq!(there[0].authorization, None, "{flavour:?} {status} {path}");
+                assert!(there[0].target.ends_with("?signature=s3cret"));
             }
         }
     }
-}
-
-/// The digest of the module's only layer.
-fn blob(home: &FaultProxy, login: &[&str], repo: &str) -> String {
-    home.obey(&[]);
-    says(&[&["files", "echo", "v1.0.0", "--repo", repo][..], login].concat());
-    let asked = home.asked();
-    let target = &blobs(&asked)[0].target;
-    target.rsplit('/').next().unwrap().to_owned()
 }
 
 #[test]
 fn a_signed_place_that_refuses_is_told_without_its_signature() {
     let scene = Scene::new(BOTH[0]);
     let elsewhere = FaultProxy::start(&scene.registry.host());
-    elsewhere.obey(&[Rule::each("GET", "", Fault::Answer { status: 403, headers: Vec::new(), body: "expired".into() })]);
+    elsewhere.obey(&[Rule::each(
+        "GET",
+        "",
+        Fault::Answer {
+            status: 403,
+            headers: Vec::new(),
+            body: "expired".into(),
+        },
+    )]);
     let place = format!("{}/bucket/blob?signature=s3cret", elsewhere.url());
     let (said, asked) = scene.fails(&[Rule::each("GET", "/blobs/", Fault::redirect(307, place))], 2);
     assert!(
@@ -113,18 +135,33 @@ fn redirects_in_circles_end() {
     for flavour in BOTH {
         let scene = Scene::new(flavour);
         let own = scene.manifest_url();
-        let (said, asked) = scene.fails(&[Rule::each("GET", "/manifests/", Fault::redirect(302, own.clone()))], 2);
+        let (said, asked) = scene.fails(
+            &[Rule::each(
+                "GET",
+                "/manifests/",
+                Fault::redirect(302, own.clone()),
+            )],
+            2,
+        );
         assert_eq!(
             said,
             format!("error: fetch image error: GET {own}: more than 5 redirects\n"),
             "{flavour:?}"
         );
         assert_eq!(asked.len(), 6);
-        for (place, reason) in [
-            ("", "a redirect without a Location"),
-            ("file:///etc/passwd", "a redirect to what is no web address"),
+        let nowhere = Fault::Answer {
+            status: 302,
+            headers: Vec::new(),
+            body: String::new(),
+        };
+        for (fault, reason) in [
+            (nowhere, "a redirect without a Location"),
+            (
+                Fault::redirect(302, "file:///etc/passwd"),
+                "a redirect to what is no web address",
+            ),
         ] {
-            let (said, asked) = scene.fails(&[Rule::each("GET", "/manifests/", Fault::redirect(302, place))], 2);
+            let (said, asked) = scene.fails(&[Rule::each("GET", "/manifests/", fault)], 2);
             assert_eq!(said, format!("error: fetch image error: GET {own}: {reason}\n"));
             assert_eq!(asked.len(), 1);
         }
@@ -148,11 +185,19 @@ fn nothing_leads_from_https_down_to_http() {
         assert_eq!(scene.pulls_with(&[], &trust).len(), 2);
         for part in ["/manifests/", "/blobs/"] {
             plain.obey(&[]);
-            let place = if part == "/blobs/" { scene.blob_url() } else { scene.manifest_url() };
+            let place = if part == "/blobs/" {
+                scene.blob_url()
+            } else {
+                scene.manifest_url()
+            };
             let place = place.replace(&scene.proxy.url(), &plain.url());
             let rules = [Rule::each("GET", part, Fault::redirect(307, place))];
             let (said, _) = scene.fails_with(&rules, 2, &trust);
-            let url = if part == "/blobs/" { scene.blob_url() } else { scene.manifest_url() };
+            let url = if part == "/blobs/" {
+                scene.blob_url()
+            } else {
+                scene.manifest_url()
+            };
             assert!(
                 said.ends_with(&format!(
                     "GET {url}: a redirect from HTTPS to HTTP, to host \"127.0.0.1\"\n"

@@ -102,20 +102,31 @@ fn one_token_serves_manifest_and_layer() {
     assert!(asked[0].authorization.as_deref().unwrap().starts_with("Basic "));
     let shown: Vec<_> = tokens.proxy.asked();
     assert_eq!(shown.len(), 3, "one 401, a manifest, a layer");
-    assert!(shown[1..].iter().all(|one| one.authorization.as_deref().unwrap().starts_with("Bearer ")));
+    assert!(
+        shown[1..]
+            .iter()
+            .all(|one| one.authorization.as_deref().unwrap().starts_with("Bearer "))
+    );
 }
 
 #[test]
 fn a_token_service_on_a_bad_line_is_asked_again() {
     let tokens = Tokens::new();
-    let away = Fault::Answer { status: 503, headers: Vec::new(), body: String::new() };
+    let away = Fault::Answer {
+        status: 503,
+        headers: Vec::new(),
+        body: String::new(),
+    };
     let wait = Fault::refusal(429, "TOOMANYREQUESTS", "slow down").with("retry-after", "1");
     for fault in [away.clone(), Fault::Reset, Fault::Cut(10), wait] {
         tokens.pulls(&[], &[Rule::first(1, "GET", "/token", fault.clone())]);
         assert_eq!(tokens.office.asked().len(), 2, "{fault:?}");
     }
     let said = tokens.fails(&[], &[Rule::each("GET", "/token", away)]);
-    let url = format!("{}/token?service=test-registry&scope=repository%3Amodules%2Fecho%3Apull", tokens.office.url());
+    let url = format!(
+        "{}/token?service=test-registry&scope=repository%3Amodules%2Fecho%3Apull",
+        tokens.office.url()
+    );
     assert_eq!(
         said,
         format!("error: fetch image error: GET {url}: unexpected status code 503 Service Unavailable\n")
@@ -126,16 +137,26 @@ fn a_token_service_on_a_bad_line_is_asked_again() {
 #[test]
 fn a_token_service_that_talks_nonsense_or_without_an_end_is_told() {
     let tokens = Tokens::new();
-    let page = |body: &str| Fault::Answer { status: 200, headers: Vec::new(), body: body.to_owned() };
+    let page = |body: &str| Fault::Answer {
+        status: 200,
+        headers: Vec::new(),
+        body: body.to_owned(),
+    };
     for (fault, said) in [
         (Fault::Endless, ": the answer is longer than 262144 bytes\n"),
         (page("<html>"), ": the answer holds no token\n"),
         (page(r#"{"token":""}"#), ": the answer holds no token\n"),
-        (page("{\"token\":\"a\\nb\"}"), ": the token holds characters that no header may\n"),
+        (
+            page("{\"token\":\"a\\nb\"}"),
+            ": the token holds characters that no header may\n",
+        ),
     ] {
         let text = tokens.fails(&[], &[Rule::each("GET", "/token", fault)]);
         assert!(text.ends_with(said), "{text}");
-        assert!(text.starts_with(&format!("error: fetch image error: GET {}/token", tokens.office.url())));
+        assert!(text.starts_with(&format!(
+            "error: fetch image error: GET {}/token",
+            tokens.office.url()
+        )));
         assert_eq!(tokens.office.asked().len(), 1);
     }
 }
@@ -148,7 +169,8 @@ fn a_refused_token_is_renewed_once() {
         tokens.office.url(),
         TokenService::SERVICE
     );
-    let refused = Fault::refusal(401, "UNAUTHORIZED", "authentication required").with("www-authenticate", challenge);
+    let refused =
+        Fault::refusal(401, "UNAUTHORIZED", "authentication required").with("www-authenticate", challenge);
     tokens.pulls(&[Rule::first(1, "GET", "/blobs/", refused.clone())], &[]);
     assert_eq!(tokens.office.asked().len(), 2);
     let layers = tokens.proxy.asked_for("/blobs/");
@@ -156,20 +178,38 @@ fn a_refused_token_is_renewed_once() {
     assert_ne!(layers[0].authorization, layers[1].authorization);
 
     let said = tokens.fails(&[Rule::each("GET", "/blobs/", refused)], &[]);
-    assert!(said.ends_with(": UNAUTHORIZED: authentication required\n"), "{said}");
-    assert_eq!((tokens.proxy.asked_for("/blobs/").len(), tokens.office.asked().len()), (2, 2));
+    assert!(
+        said.ends_with(": UNAUTHORIZED: authentication required\n"),
+        "{said}"
+    );
+    assert_eq!(
+        (
+            tokens.proxy.asked_for("/blobs/").len(),
+            tokens.office.asked().len()
+        ),
+        (2, 2)
+    );
 }
 
 #[test]
 fn an_identity_token_is_traded_for_tokens() {
     let tokens = Tokens::new();
     // Docker keeps a user beside it, whose password is empty.
-    tokens.log_in(&json!({"auth": STANDARD.encode("00000000-0000:"), "identitytoken": TokenService::IDENTITY}));
+    tokens
+        .log_in(&json!({"auth": STANDARD.encode("00000000-0000:"), "identitytoken": TokenService::IDENTITY}));
     tokens.pulls(&[], &[]);
     let asked = tokens.office.asked();
-    assert_eq!((asked.len(), asked[0].method.as_str(), asked[0].target.as_str()), (1, "POST", "/token"));
+    assert_eq!(
+        (asked.len(), asked[0].method.as_str(), asked[0].target.as_str()),
+        (1, "POST", "/token")
+    );
     assert_eq!(asked[0].authorization, None);
-    assert!(tokens.service.issued().contains(&"repository:modules/echo:pull".to_owned()));
+    assert!(
+        tokens
+            .service
+            .issued()
+            .contains(&"repository:modules/echo:pull".to_owned())
+    );
 
     tokens.log_in(&json!({"identitytoken": "s3cret"}));
     let said = tokens.fails(&[], &[]);
@@ -208,5 +248,15 @@ fn a_token_is_not_fetched_in_the_clear_for_a_registry_over_tls() {
     assert_eq!(tokens.office.asked().len(), 0);
     // Nobody's fault: over plain HTTP they are fetched.
     tokens.log_in(&json!({"auth": auth}));
-    assert_eq!(says(&["tags", "echo", "--repo", &tokens.repo(), "--docker-config", tokens.config().to_str().unwrap()]), "v1.0.0\n");
+    assert_eq!(
+        says(&[
+            "tags",
+            "echo",
+            "--repo",
+            &tokens.repo(),
+            "--docker-config",
+            tokens.config().to_str().unwrap()
+        ]),
+        "v1.0.0\n"
+    );
 }

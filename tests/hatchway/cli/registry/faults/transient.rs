@@ -152,19 +152,29 @@ fn a_publication_gets_over_faults_and_stores_the_same_bytes() {
             other(crane(), &["validate", "--remote", &(repo + image)]);
         }
 
-        scene.proxy.obey(&[Rule::each("PUT", "/blobs/uploads", away(503))]);
+        scene
+            .proxy
+            .obey(&[Rule::each("PUT", "/blobs/uploads", away(503))]);
         std::fs::write(module.path().join("templates/a.yaml"), "c: 3\n").unwrap();
         let dir = module.path().to_str().unwrap();
         let ran = registry(&["publish", dir, "--repo", &bad, "--version", "v3.0.0"]);
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
         assert!(
-            ran.stderr.starts_with(&format!("error: cannot publish: PUT {}/v2/modules/echo/blobs/uploads/", scene.proxy.url()))
-                && ran.stderr.ends_with(": unexpected status code 503 Service Unavailable: upstream is away\n"),
+            ran.stderr.starts_with(&format!(
+                "error: cannot publish: PUT {}/v2/modules/echo/blobs/uploads/",
+                scene.proxy.url()
+            )) && ran
+                .stderr
+                .ends_with(": unexpected status code 503 Service Unavailable: upstream is away\n"),
             "{}",
             ran.stderr
         );
         let puts = scene.proxy.asked();
-        assert_eq!(puts.iter().filter(|one| one.method == "PUT").count(), 5, "{puts:?}");
+        assert_eq!(
+            puts.iter().filter(|one| one.method == "PUT").count(),
+            5,
+            "{puts:?}"
+        );
         // Nobody finds half of it.
         let tags = says(&["tags", "echo", "--repo", &bad]);
         assert_eq!(tags, "v1.0.0\nv2.0.0\n");
