@@ -1,8 +1,10 @@
 //! Against a real control plane.
 
+mod certificates;
 mod crds;
 mod installing;
 mod settings;
+mod watches;
 
 use crate::support::control_plane::ControlPlane;
 
