@@ -1,6 +1,7 @@
 //! Against a real control plane.
 
 mod certificates;
+mod commands;
 mod crds;
 mod installing;
 mod settings;
