@@ -23,8 +23,8 @@ mod store;
 mod trouble;
 pub mod watches;
 
-pub use lease::{Elector, Leadership, Term};
 pub use connect::{ConnectError, connect, find};
+pub use lease::{Elector, Leadership, Term};
 pub use list::list;
 pub use standalone::{FollowFolderError, Standalone};
 pub use state::router;
