@@ -1,6 +1,8 @@
 //! Against a real control plane.
 
+mod census;
 mod crds;
+mod enforcement;
 mod settings;
 mod watches;
 
