@@ -5,6 +5,7 @@ mod census;
 mod credentials;
 mod enforce;
 mod judging;
+mod leading;
 mod shutdown;
 
 use std::net::SocketAddr;
@@ -19,9 +20,11 @@ use credentials::own_namespace;
 
 use crate::certificates::probe::{Caller, Probe};
 use crate::cli::signals::Signals;
+use crate::telemetry::trust::Trust;
 use crate::telemetry::{Metrics, Readiness, ops};
 use crate::webhook::{self, Drain, Limits, Server};
 use judging::{Judge, Objects, WorldArgs};
+use leading::Leading;
 
 /// Serve admission reviews and conversions over HTTPS, and /livez, /readyz and /metrics over plain HTTP
 #[derive(Debug, clap::Args)]
@@ -82,14 +85,25 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
     } = args;
     let namespace = namespace.unwrap_or_else(own_namespace);
     let objects = world.objects().await?;
-    let standalone = matches!(objects, Objects::Folder(_));
+    let client = match &objects {
+        Objects::Folder(_) => None,
+        Objects::Cluster(client) => Some(client.clone()),
+    };
+    let standalone = client.is_none();
 
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     // Before anything listens: a certificate that cannot be served is an error at start, not of the first caller.
-    let credentials = credentials::load(certificates, &namespace, standalone, &metrics)?;
-    let tls = Arc::clone(&credentials.tls);
     let readiness = Readiness::default();
+    let callers = credentials::Callers {
+        cluster: objects.cluster(),
+        namespace: &namespace,
+        metrics: &metrics,
+        trust: Trust::register(&mut registry),
+        readiness: &readiness,
+    };
+    let credentials = credentials::load(certificates, callers)?;
+    let tls = Arc::clone(&credentials.tls);
     let Judge {
         reviewer,
         routes,
@@ -122,6 +136,7 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
     };
     let server = Server::new(reviewer, tls, limits, metrics, drain.clone(), caller);
     let mut signals = Signals::new().context("cannot listen for signals")?;
+    let leading = client.map(|client| leading::start(client, &namespace, &mut registry));
     tokio::spawn(ops::serve(
         ops,
         ops::router(Arc::new(registry), readiness, routes),
@@ -136,8 +151,12 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
         announce::print_curl_lines(&bound, ca_file.as_deref());
     }
     tracing::info!(https = %bound.https, ops = %bound.ops, "serving");
-    let code = shutdown::run(&mut signals, server, &drain, &serving, patience).await;
+    let leave = leading.as_ref().map(Leading::leave);
+    let code = shutdown::run(&mut signals, server, &drain, &serving, leave, patience).await;
     stop.cancel();
+    if let Some(leading) = leading {
+        leading.gone().await;
+    }
     code
 }
 

@@ -3,12 +3,14 @@
 
 pub mod cluster;
 pub mod judging;
+pub mod leading;
 pub mod logs;
 pub mod metrics;
 pub mod ops;
 pub mod panics;
 mod process;
 pub mod readiness;
+pub mod trust;
 
 pub use metrics::{METRICS, Metrics};
 pub use readiness::Readiness;

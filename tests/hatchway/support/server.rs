@@ -48,7 +48,7 @@ impl Hatchway {
     pub(crate) fn start_on(files: &[(&str, &str)], flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let world = dir.path().join("world");
-        std::fs::create_dir(&world).unwrap();
+        std::fs::create_dir_all(&world).unwrap();
         for (name, text) in files {
             std::fs::write(world.join(name), text).unwrap();
         }
@@ -66,11 +66,17 @@ impl Hatchway {
 
     /// In the cluster of a kubeconfig, with a certificate of its own for `127.0.0.1`.
     pub(crate) fn start_in_cluster(kubeconfig: &Path, flags: &[&str]) -> Self {
+        Self::start_behind("https://127.0.0.1", kubeconfig, flags)
+    }
+
+    /// In the cluster of a kubeconfig, where API servers call `url`.
+    pub(crate) fn start_behind(url: &str, kubeconfig: &Path, flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ca = dir.path().join("ca.crt");
-        let mut all = vec!["--kubeconfig", kubeconfig.to_str().unwrap()];
-        all.extend(["--ca-file", ca.to_str().unwrap()]);
-        all.extend(["--webhook-url", "https://127.0.0.1"]);
+        let mut all = vec!["--kubeconfig", kubeconfig.to_str().unwrap(), "--webhook-url", url];
+        if !flags.contains(&"--tls-dir") {
+            all.extend(["--ca-file", ca.to_str().unwrap()]);
+        }
         all.extend(flags);
         Self::spawn(dir, ca.clone(), &all)
     }
@@ -169,8 +175,17 @@ impl Drop for Hatchway {
 }
 
 /// Asks until there is an answer; panics when there is none in time.
-pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
+pub(crate) async fn eventually<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    eventually_within(PATIENCE, what, ask).await
+}
+
+/// The same with a patience of its own.
+pub(crate) async fn eventually_within<T>(
+    patience: Duration,
+    what: &str,
+    mut ask: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let end = Instant::now() + patience;
     loop {
         if let Some(answer) = ask().await {
             return answer;
