@@ -1,7 +1,9 @@
 //! Against a real control plane.
 
+mod census;
 mod certificates;
 mod crds;
+mod enforcement;
 mod installing;
 mod settings;
 mod watches;

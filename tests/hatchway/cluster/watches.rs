@@ -7,7 +7,7 @@ use crate::support::http::{Version, send};
 use crate::support::{Hatchway, command, eventually};
 
 /// Applies the CRDs and waits until they are served.
-fn install_crds(plane: &ControlPlane) {
+pub(super) fn install_crds(plane: &ControlPlane) {
     let printed = command().args(["manifests", "crds"]).output().unwrap();
     apply(plane, &String::from_utf8(printed.stdout).unwrap());
     let wait = [
@@ -20,7 +20,7 @@ fn install_crds(plane: &ControlPlane) {
     assert_eq!(plane.kubectl(&wait).code, 0);
 }
 
-fn apply(plane: &ControlPlane, objects: &str) {
+pub(super) fn apply(plane: &ControlPlane, objects: &str) {
     let applied = plane.kubectl_with(&["apply", "-f", "-"], objects);
     assert_eq!(applied.code, 0, "{}", applied.stderr);
 }
@@ -46,7 +46,7 @@ async fn may_name_policy(server: &Hatchway, policy: &str) -> bool {
     answer["response"]["allowed"].as_bool().unwrap()
 }
 
-async fn until_ready(server: &Hatchway) {
+pub(super) async fn until_ready(server: &Hatchway) {
     eventually("the server to be ready", async || {
         (server.get("/readyz").await.0 == 200).then_some(())
     })
