@@ -2,6 +2,7 @@
 
 mod census;
 mod certificates;
+mod commands;
 mod crds;
 mod enforcement;
 mod installing;
