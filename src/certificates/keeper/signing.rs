@@ -197,7 +197,7 @@ impl Keeper {
             return;
         }
         let served = signing.resolver().served();
-        let trusting = Judgement::of(&self.carriers, &self.known, &served.key().cert, false, now).trusting;
+        let trusting = Judgement::of(&self.carriers, &self.known, &served.key().cert, None, now).trusting;
         let knowing = self.held.count(present.certificate(), &self.known);
         // With nobody to lose, at once. Else callers get the time to hear of it.
         let go = trusting == 0
