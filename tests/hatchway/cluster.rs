@@ -1,6 +1,7 @@
 //! Against a real control plane.
 
 mod crds;
+mod lease;
 mod settings;
 
 use crate::support::control_plane::ControlPlane;
