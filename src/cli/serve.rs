@@ -1,7 +1,9 @@
 //! `hatchway serve`: wires the admission port, the ops port and what stands behind them.
 
 mod announce;
+mod census;
 mod credentials;
+mod enforce;
 mod judging;
 mod leading;
 mod shutdown;
@@ -18,6 +20,7 @@ use credentials::own_namespace;
 
 use crate::certificates::probe::{Caller, Probe};
 use crate::cli::signals::Signals;
+use crate::telemetry::trust::Trust;
 use crate::telemetry::{Metrics, Readiness, ops};
 use crate::webhook::{self, Drain, Limits, Server};
 use judging::{Judge, Objects, WorldArgs};
@@ -28,7 +31,9 @@ use leading::Leading;
 #[command(after_help = "Examples:
   hatchway serve --standalone manifests/examples
   hatchway serve --standalone . --https-addr 127.0.0.1:0 --ops-addr 127.0.0.1:0
-  hatchway serve --standalone world/ --tls-dir certs/dev --client-ca callers.crt")]
+  hatchway serve --standalone world/ --tls-dir certs/dev --client-ca callers.crt
+  hatchway serve --standalone world/ --enforce warn
+  hatchway serve --standalone world/ --warn-only MC-2 --warn-only MS-2")]
 pub(super) struct Args {
     #[command(flatten)]
     world: WorldArgs,
@@ -89,9 +94,16 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     // Before anything listens: a certificate that cannot be served is an error at start, not of the first caller.
-    let credentials = credentials::load(certificates, &namespace, standalone, &metrics)?;
-    let tls = Arc::clone(&credentials.tls);
     let readiness = Readiness::default();
+    let callers = credentials::Callers {
+        cluster: objects.cluster(),
+        namespace: &namespace,
+        metrics: &metrics,
+        trust: Trust::register(&mut registry),
+        readiness: &readiness,
+    };
+    let credentials = credentials::load(certificates, callers)?;
+    let tls = Arc::clone(&credentials.tls);
     let Judge {
         reviewer,
         routes,

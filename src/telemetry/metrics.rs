@@ -90,6 +90,15 @@ table! {
     /// Whether a reload is wrong now.
     CERTIFICATE_BROKEN = "hatchway_certificate_broken", Gauge, ["certificate"],
         "1 while the certificate files on disk cannot be used and older ones are served";
+    /// caBundles that would not trust us.
+    CA_BUNDLE_MISMATCH = "hatchway_ca_bundle_mismatch", Gauge, ["object"],
+        "Entries of webhook configurations and definitions whose caBundle does not trust the certificate that is served";
+    /// Writes that keep the trust.
+    CA_WRITES = "hatchway_ca_writes_total", Counter, ["object"],
+        "Writes of the authority's Secret and of caBundles; at rest there are none";
+    /// What was wrong with the trust.
+    CA_PROBLEMS = "hatchway_ca_problems_total", Counter, ["reason"],
+        "Troubles with the authority's Secret and caBundles that were found and dealt with, or tried again";
     /// Settings that were not judged to the end.
     SETTINGS_SKIPPED = "hatchway_settings_skipped_total", Counter, ["reason"],
         "Parts of a module's settings definition that could not be judged by, or not in time";
@@ -102,12 +111,30 @@ table! {
     /// Annotations that were ignored.
     IGNORED_ANNOTATIONS = "hatchway_conversion_ignored_annotations_total", Counter, [],
         "Objects whose annotation with v1alpha1's fields could not be read in a conversion";
+    /// Whether a kind is followed.
+    WATCH_UP = "hatchway_watch_up", Gauge, ["kind"],
+        "1 while the API server tells of changes of a kind, 0 while it does not and what was known is served";
+    /// Watches that ended.
+    WATCH_RESTARTS = "hatchway_watch_restarts_total", Counter, ["kind", "reason"],
+        "Watches of a kind that ended and were begun again, by why they ended";
+    /// Objects that are known.
+    WORLD_OBJECTS = "hatchway_world_objects", Gauge, ["kind"],
+        "Objects of a kind that reviews are judged against";
+    /// Objects that cannot be read.
+    UNREADABLE_OBJECTS = "hatchway_unreadable_objects", Gauge, ["kind"],
+        "Objects of a kind that exist but do not have the shape of their kind";
     /// Whether this replica writes to the cluster.
     LEADER = "hatchway_leader", Gauge, [],
         "1 while this replica holds the Lease and writes to the cluster";
     /// Terms that began and ended.
     LEASE_TRANSITIONS = "hatchway_lease_transitions_total", Counter, ["reason"],
         "Beginnings and ends of this replica's right to write to the cluster";
+    /// Refusals that only warned.
+    WOULD_REFUSE = "hatchway_would_refuse_total", Counter, ["kind", "rule"],
+        "Reviews that a rule would have refused, had it not been told to warn only";
+    /// What is wrong in the world as it is.
+    INVALID_OBJECTS = "hatchway_invalid_objects", Gauge, ["kind", "rule"],
+        "Objects in the world that would be refused if they were made now, by the rule that refuses";
     /// The build.
     BUILD_INFO = "hatchway_build_info", Info, ["version"],
         "The version of the running binary";
@@ -154,6 +181,15 @@ pub struct ByPath {
 pub struct Reason {
     /// Why, from a fixed set.
     pub reason: &'static str,
+}
+
+/// Labels `kind` and `rule`.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ByRule {
+    /// Kind of the object.
+    pub kind: &'static str,
+    /// The rule's number, from a fixed set.
+    pub rule: &'static str,
 }
 
 /// One label `certificate`.
@@ -300,6 +336,29 @@ mod tests {
         ] {
             family.get_or_create(&Reason { reason: "any" }).inc();
         }
+        let following = crate::telemetry::cluster::Following::register(&mut registry);
+        let kind = crate::telemetry::cluster::ByKind { kind: "any" };
+        for gauge in [&following.up, &following.objects, &following.unreadable] {
+            gauge.get_or_create(&kind).set(1);
+        }
+        following
+            .restarts
+            .get_or_create(&crate::telemetry::cluster::Restart {
+                kind: "any",
+                reason: "any",
+            })
+            .inc();
+        let trust = crate::telemetry::trust::Trust::register(&mut registry);
+        let object = crate::telemetry::trust::Object { object: "secret" };
+        trust.mismatch.get_or_create(&object).set(0);
+        trust.writes.get_or_create(&object).inc();
+        trust.problems.get_or_create(&Reason { reason: "call" }).inc();
+        let by_rule = ByRule {
+            kind: "ModuleConfig",
+            rule: "MC-2",
+        };
+        judging.would_refuse.get_or_create(&by_rule).inc();
+        judging.invalid_objects.get_or_create(&by_rule).set(1);
         // A family without series is not encoded: touch each of them.
         metrics
             .review_requests

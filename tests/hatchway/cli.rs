@@ -1,7 +1,7 @@
 //! The commands that need no server, as people and pipelines run them: the built binary, its streams, its exit codes.
 
 mod check;
-mod golden;
+pub(crate) mod golden;
 mod manifests;
 mod registry;
 mod review;

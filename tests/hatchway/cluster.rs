@@ -1,8 +1,11 @@
 //! Against a real control plane.
 
+mod certificates;
 mod crds;
 mod lease;
+mod installing;
 mod settings;
+mod watches;
 
 use crate::support::control_plane::ControlPlane;
 

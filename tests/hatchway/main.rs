@@ -10,6 +10,7 @@
 mod arrival;
 mod arrows;
 mod cases;
+mod census;
 mod certificates;
 mod cli;
 mod clients;
@@ -17,8 +18,10 @@ mod cluster;
 mod depot;
 mod docs;
 mod drain;
+mod enforcement;
 mod examples;
 mod fuzz;
+mod image;
 mod limits;
 mod properties;
 mod protocol;

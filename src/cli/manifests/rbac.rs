@@ -1,4 +1,5 @@
-//! The service account and what it may do: each verb that is used, none more.
+//! The service account and what it may do: each verb that is used, none more. Every rule says who uses it; the test of
+//! installing holds the whole list.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use super::crds::is_converted;
 use super::{labels, yaml};
 use crate::api::installation::{CA_SECRET, EVENTS_NAMESPACE, NAME};
-use crate::api::{GROUP, Kind, schemas};
+use crate::api::{GROUP, Kind};
 
 /// Account, roles and their bindings.
 pub(super) fn documents(namespace: &str) -> anyhow::Result<Vec<String>> {
@@ -68,51 +69,49 @@ fn subjects(namespace: &str) -> Value {
     json!([{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}])
 }
 
-/// Our kinds everywhere, and what carries our caBundle, by name.
+/// What is in no namespace: our kinds, and what carries our caBundle, by name.
 fn cluster_rules() -> Value {
-    let plurals: Vec<&str> = Kind::ALL.map(Kind::plural).to_vec();
-    let statuses: Vec<String> = Kind::ALL
-        .into_iter()
-        .filter(|kind| schemas::status(*kind).is_some())
-        .map(|kind| format!("{}/status", kind.plural()))
-        .collect();
-    // Finalizers and annotations stand in the object itself (SRC-9, OV-3, OV-5, CF-3).
-    let annotated = [Kind::ModuleSource, Kind::ModuleConfig, Kind::ModulePullOverride].map(Kind::plural);
-    let definition = |kind: Kind| format!("{}.{GROUP}", kind.plural());
-    let definitions: Vec<String> = Kind::ALL.map(definition).to_vec();
-    let converted: Vec<String> = Kind::ALL
-        .into_iter()
-        .filter(|kind| is_converted(*kind))
-        .map(definition)
+    let all: Vec<&str> = Kind::ALL.map(Kind::plural).to_vec();
+    let converted: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| is_converted(*kind)).collect();
+    let plurals: Vec<&str> = converted.iter().map(|kind| kind.plural()).collect();
+    let definitions: Vec<String> = converted
+        .iter()
+        .map(|kind| format!("{}.{GROUP}", kind.plural()))
         .collect();
     json!([
-        {"apiGroups": [GROUP], "resources": plurals, "verbs": ["get", "list", "watch"]},
-        {"apiGroups": [GROUP], "resources": annotated, "verbs": ["patch"]},
-        {"apiGroups": [GROUP], "resources": statuses, "verbs": ["patch"]},
+        // Every replica reads the world and follows it.
+        {"apiGroups": [GROUP], "resources": all, "verbs": ["list", "watch"]},
+        // The leader writes objects that are stored in an old version anew, after an upgrade.
+        {"apiGroups": [GROUP], "resources": plurals, "verbs": ["update"]},
+        // Every replica keeps the caBundle of the webhooks (SV-2): watches, and writes by server-side apply. A rule that
+        // binds names lets pass what lists and watches one object by its name.
         {
             "apiGroups": ["admissionregistration.k8s.io"],
             "resources": ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
             "resourceNames": [NAME],
-            "verbs": ["get", "patch"],
+            "verbs": ["list", "watch", "patch"],
         },
+        // Every replica keeps the caBundle of the conversions likewise; the leader looks at `storedVersions`.
         {
             "apiGroups": ["apiextensions.k8s.io"],
             "resources": ["customresourcedefinitions"],
             "resourceNames": definitions,
-            "verbs": ["get"],
+            "verbs": ["get", "list", "watch", "patch"],
         },
+        // The leader takes versions in which nothing is stored any more out of `storedVersions`.
         {
             "apiGroups": ["apiextensions.k8s.io"],
-            "resources": ["customresourcedefinitions", "customresourcedefinitions/status"],
-            "resourceNames": converted,
-            "verbs": ["patch"],
+            "resources": ["customresourcedefinitions/status"],
+            "resourceNames": definitions,
+            "verbs": ["update"],
         },
     ])
 }
 
-/// Lease and Secret. What is being created has no name yet that a rule could bind.
+/// What is in Hatchway's namespace. An object that is being created has no name yet that a rule could bind.
 fn own_rules() -> Value {
     json!([
+        // The replicas choose their leader by the Lease (SV-5).
         {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
         {
             "apiGroups": ["coordination.k8s.io"],
@@ -120,16 +119,18 @@ fn own_rules() -> Value {
             "resourceNames": [NAME],
             "verbs": ["get", "update"],
         },
+        // Whichever replica comes first makes the authority, all of them follow it and change it over (SV-2).
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
         {
             "apiGroups": [""],
             "resources": ["secrets"],
             "resourceNames": [CA_SECRET],
-            "verbs": ["get", "update"],
+            "verbs": ["get", "list", "watch", "update"],
         },
     ])
 }
 
+/// Events: new ones, and one more of what happened before.
 fn event_rules() -> Value {
     json!([{"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}])
 }

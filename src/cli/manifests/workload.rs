@@ -109,6 +109,12 @@ fn container(namespace: &str, service: &str, image: &str) -> Value {
             format!("--namespace={namespace}"),
             format!("--service={service}"),
         ],
+        // By it people know a replica in the Lease and in Events. The reference is one value to server-side apply:
+        // what the API server would fill in stands here, or the two ways of applying would disagree about it.
+        "env": [{
+            "name": "POD_NAME",
+            "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}},
+        }],
         "ports": [
             {"name": "https", "containerPort": 9443, "protocol": "TCP"},
             {"name": "ops", "containerPort": 9090, "protocol": "TCP"},

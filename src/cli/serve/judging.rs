@@ -10,14 +10,18 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use super::census;
+use super::enforce::EnforceArgs;
 use crate::cli::kubeconfig::ClusterArgs;
+use crate::cluster::watches::{self, Outlets};
 use crate::cluster::{self, Standalone, Store};
 use crate::conversion::{Converter, ConverterOptions, Event};
 use crate::review::{Reviews, Settler, Told, Trusted};
 use crate::rules::{Skipped, schema};
 use crate::telemetry::Readiness;
+use crate::telemetry::cluster::Following;
 use crate::telemetry::judging::Judging;
-use crate::telemetry::metrics::Reason;
+use crate::telemetry::metrics::{ByRule, Reason};
 use crate::webhook::Reviewer;
 use crate::world::{Shared, World};
 
@@ -37,6 +41,8 @@ pub(super) struct WorldArgs {
         value_delimiter = ','
     )]
     trusted_user: Vec<String>,
+    #[command(flatten)]
+    enforce: EnforceArgs,
 }
 
 /// Where the objects are.
@@ -63,6 +69,16 @@ impl WorldArgs {
     }
 }
 
+impl Objects {
+    /// The API server that they are behind, if they are behind one.
+    pub(super) fn cluster(&self) -> Option<&Client> {
+        match self {
+            Self::Folder(_) => None,
+            Self::Cluster(client) => Some(client),
+        }
+    }
+}
+
 /// The reviewer, and the routes that come with its world on the ops port.
 pub(super) struct Judge<R> {
     pub(super) reviewer: R,
@@ -83,40 +99,65 @@ pub(super) async fn judge(
         standalone: _,
         cluster: _,
         trusted_user,
+        enforce,
     } = args;
+    let enforcement = enforce.enforcement();
     // Compiled now, so that the first review does not wait for it.
     schema::warm_up();
     let judging = Judging::register(registry);
     let world = Arc::new(Shared::new(World::new()));
-    let converter = converter(judging.clone());
+    let converter = converter(ConverterOptions::default(), judging.clone());
     let stop = CancellationToken::new();
     let routes = match objects {
         Objects::Folder(dir) => {
             let store = Arc::new(Store::new(Arc::clone(&world)));
             let settler = Settler::new(converter.clone(), Handle::current());
-            let standalone = Standalone::new(dir, store, namespace, settler).counting(judging.clone());
+            let standalone = Standalone::new(dir, store, namespace, settler)
+                .counting(judging.clone())
+                .enforcing(enforcement.clone());
             let synced = readiness.condition("stores synced", "the files have not been read yet");
             // Before anybody can ask: the first answer is as good as all others.
             if let Some(standalone) = standalone.look(&synced).await {
                 tokio::spawn(standalone.run(synced, stop.clone()));
+                count_invalid(&world, &judging, &stop);
             }
             cluster::router(Arc::clone(&world))
         }
-        Objects::Cluster(_client) => {
-            bail!("a cluster's objects cannot be read yet: serve a folder of them with --standalone DIR");
+        Objects::Cluster(client) => {
+            let outlets = Outlets {
+                synced: readiness.condition("stores synced", "nothing has been listed yet"),
+                note: readiness.note(),
+                following: Following::register(registry),
+                judging: judging.clone(),
+            };
+            watches::follow(client, &world, outlets, &stop);
+            Router::new()
         }
     };
     let trusted = Trusted::new(namespace, trusted_user);
     Ok(Judge {
-        reviewer: Reviews::new(world, trusted, converter, Tell(judging)),
+        reviewer: Reviews::new(world, trusted, converter, Tell(judging)).enforcing(enforcement),
         routes,
         stop,
     })
 }
 
+/// Counts what is wrong in a world that has been filled.
+fn count_invalid(world: &Arc<Shared>, judging: &Judging, stop: &CancellationToken) {
+    // Its own, so that no review waits for a child, or for a result that had to make room.
+    let options = ConverterOptions {
+        children: 1,
+        kept: 1,
+        ..ConverterOptions::default()
+    };
+    let settler = Settler::new(converter(options, judging.clone()), Handle::current());
+    let gauge = judging.invalid_objects.clone();
+    tokio::spawn(census::run(Arc::clone(world), settler, gauge, stop.clone()));
+}
+
 /// Converts settings in child processes and counts what happens.
-fn converter(judging: Judging) -> Converter {
-    Converter::new(ConverterOptions::default(), move |event| {
+fn converter(options: ConverterOptions, judging: Judging) -> Converter {
+    Converter::new(options, move |event| {
         let reason = match event {
             Event::Kept => "kept",
             Event::Converted(_) => "converted",
@@ -152,6 +193,18 @@ impl Told for Tell {
         tracing::warn!(
             object,
             "the annotation that holds v1alpha1's fields cannot be read and is ignored"
+        );
+    }
+
+    fn would_refuse(&self, kind: &'static str, name: &str, rules: &[&'static str]) {
+        for rule in rules {
+            self.0.would_refuse.get_or_create(&ByRule { kind, rule }).inc();
+        }
+        tracing::info!(
+            kind,
+            name,
+            rules = rules.join(","),
+            "allowed, though rules would refuse it"
         );
     }
 

@@ -3,7 +3,7 @@
 use super::root;
 
 /// Compares with the file, or writes it.
-pub(super) fn golden(file: &str, text: &str) {
+pub(crate) fn golden(file: &str, text: &str) {
     let path = root(file);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -44,6 +44,19 @@ impl Hatchway {
         Self::run(dir, ca.clone(), &all)
     }
 
+    /// The same over a world that holds files from the start: names and what they say.
+    pub(crate) fn start_on(files: &[(&str, &str)], flags: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let world = dir.path().join("world");
+        std::fs::create_dir_all(&world).unwrap();
+        for (name, text) in files {
+            std::fs::write(world.join(name), text).unwrap();
+        }
+        let ca = dir.path().join("ca.crt");
+        let all = [&["--ca-file", ca.to_str().unwrap()], flags].concat();
+        Self::run(dir, ca.clone(), &all)
+    }
+
     /// With the certificate in `tls`.
     pub(crate) fn start_with_files(tls: &Path, flags: &[&str]) -> Self {
         let mut all = vec!["--tls-dir", tls.to_str().unwrap()];
@@ -51,10 +64,33 @@ impl Hatchway {
         Self::run(tempfile::tempdir().unwrap(), tls.join("ca.crt"), &all)
     }
 
+    /// In the cluster of a kubeconfig, with a certificate of its own for `127.0.0.1`.
+    pub(crate) fn start_in_cluster(kubeconfig: &Path, flags: &[&str]) -> Self {
+        Self::start_behind("https://127.0.0.1", kubeconfig, flags)
+    }
+
+    /// In the cluster of a kubeconfig, where API servers call `url`.
+    pub(crate) fn start_behind(url: &str, kubeconfig: &Path, flags: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let ca = dir.path().join("ca.crt");
+        let mut all = vec!["--kubeconfig", kubeconfig.to_str().unwrap(), "--webhook-url", url];
+        if !flags.contains(&"--tls-dir") {
+            all.extend(["--ca-file", ca.to_str().unwrap()]);
+        }
+        all.extend(flags);
+        Self::spawn(dir, ca.clone(), &all)
+    }
+
     fn run(dir: TempDir, ca: PathBuf, flags: &[&str]) -> Self {
-        hatchway::certificates::install_provider();
         let world = dir.path().join("world");
-        std::fs::create_dir(&world).unwrap();
+        std::fs::create_dir_all(&world).unwrap();
+        let mut all = vec!["--standalone", world.to_str().unwrap()];
+        all.extend(flags);
+        Self::spawn(dir, ca, &all)
+    }
+
+    fn spawn(dir: TempDir, ca: PathBuf, flags: &[&str]) -> Self {
+        hatchway::certificates::install_provider();
         let mut child = command()
             .args([
                 "serve",
@@ -62,9 +98,7 @@ impl Hatchway {
                 "127.0.0.1:0",
                 "--ops-addr",
                 "127.0.0.1:0",
-                "--standalone",
             ])
-            .arg(&world)
             .args(flags)
             .current_dir(dir.path())
             .stdin(Stdio::null())
