@@ -2,8 +2,9 @@
 
 mod certificates;
 mod crds;
-mod lease;
 mod installing;
+mod lease;
+mod leaving;
 mod settings;
 mod watches;
 

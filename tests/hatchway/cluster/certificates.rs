@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::support::control_plane::ControlPlane;
 use crate::support::{Hatchway, command, eventually};
 
-mod entrance;
+pub(super) mod entrance;
 
 use entrance::Entrance;
 
