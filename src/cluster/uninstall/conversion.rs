@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Work;
-use super::objects::is_ours;
+use super::objects::{counted, is_ours};
 use crate::api::names::annotation::V1ALPHA1_FIELDS;
 use crate::api::{GROUP, Kind};
 use crate::cluster::calls::{self, CallError, call, definition_name, object_name};
@@ -72,7 +72,8 @@ impl Work<'_> {
         if to_rewrite {
             let objects = rewrite_unconverted(&self.client, kind).await?;
             self.done(&format!(
-                "wrote {objects} {} anew without a webhook, as {}",
+                "wrote {} of {} anew without a webhook, as {}",
+                counted(objects),
                 kind.plural(),
                 kind.storage_version()
             ));

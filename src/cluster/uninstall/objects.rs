@@ -46,7 +46,8 @@ impl Work<'_> {
             }
         }
         if freed > 0 {
-            self.done(&format!("took our finalizers off {freed} {}", kind.plural()));
+            let freed = counted(freed);
+            self.done(&format!("took our finalizers off {freed} of {}", kind.plural()));
         }
     }
 
@@ -94,12 +95,12 @@ impl Work<'_> {
                 continue;
             }
             let objects = calls::list(&self.client, kind, kind.storage_version()).await;
-            let count = objects.map_or_else(|_| "all".to_owned(), |objects| objects.len().to_string());
+            let count = objects.map_or_else(|_| "all objects".to_owned(), |objects| counted(objects.len()));
             let deletion = api.delete(&name, &params);
             match call(format!("delete the CRD {name}"), deletion).await {
                 Ok(_) => {
                     self.done(&format!(
-                        "deleted customresourcedefinition/{name} with {count} objects"
+                        "deleted customresourcedefinition/{name} with {count}"
                     ));
                     deleted.push(kind);
                 }
@@ -136,6 +137,14 @@ impl Work<'_> {
     async fn check_definition(&mut self, kind: Kind) -> Option<Option<CustomResourceDefinition>> {
         let definition = stored_versions::get(&self.client, kind).await;
         self.check(definition)
+    }
+}
+
+/// How many objects, in words.
+pub(super) fn counted(objects: usize) -> String {
+    match objects {
+        1 => "1 object".to_owned(),
+        more => format!("{more} objects"),
     }
 }
 

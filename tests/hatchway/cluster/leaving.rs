@@ -182,7 +182,7 @@ async fn serve(plane: &ControlPlane, entrance: &Entrance) -> Hatchway {
     server
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_leader_writes_anew_what_is_stored_in_an_old_version() {
     let entrance = Entrance::open().await;
     let plane = installed(&entrance.url());
@@ -209,7 +209,7 @@ async fn the_leader_writes_anew_what_is_stored_in_an_old_version() {
     assert_eq!(old["spec"]["source"], "example");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn uninstalling_lets_the_webhook_convert_while_it_answers() {
     let entrance = Entrance::open().await;
     let plane = installed(&entrance.url());
@@ -248,7 +248,7 @@ fn uninstalling_leaves_nothing_behind_though_no_webhook_is_alive() {
         "{told}"
     );
     assert!(
-        told.contains("wrote 2 modulepulloverrides anew without a webhook, as v1alpha2"),
+        told.contains("wrote 2 objects of modulepulloverrides anew without a webhook, as v1alpha2"),
         "{told}"
     );
     assert!(told.ends_with("Hatchway is uninstalled; the namespace d8-system stays, and so do the CRDs with all objects (--crds deletes them)\n"), "{told}");
