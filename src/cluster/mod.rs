@@ -15,6 +15,7 @@ mod connect;
 pub mod folder;
 pub(crate) mod intake;
 mod lease;
+mod list;
 pub(crate) mod metadata;
 mod read;
 mod standalone;
@@ -26,8 +27,9 @@ mod uninstall;
 pub mod watches;
 
 pub use calls::CallError;
-pub use connect::{ConnectError, connect};
+pub use connect::{ConnectError, connect, find};
 pub use lease::{Elector, Leadership, Term};
+pub use list::list;
 pub use standalone::{FollowFolderError, Standalone};
 pub use state::router;
 pub use store::{Store, WriteError};

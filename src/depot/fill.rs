@@ -114,7 +114,7 @@ impl Target {
         let failed = || Fault::disk(format!("put \"{}\" in place", self.path.display()));
         // A leftover that cannot be removed is in nobody's way.
         let _ = sweep::sweep_unlocked(&self.parent, &prefix);
-        let staging = Staging::new(&self.parent, &prefix, &())?;
+        let staging = Staging::new(&self.parent, &prefix, &self.path, &())?;
         let record = staging.fill(incoming, image, limits, &())?;
         staging.settle(&record, &[], &())?;
         if self.fill == Fill::Empty && self.is_full().map_err(failed())? {

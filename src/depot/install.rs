@@ -27,7 +27,7 @@ impl Inner {
         let path = self.path.join(module).join(&folder);
         let steps = &*self.steps;
         let parent = self.make_module(module)?;
-        let staging = Staging::new(&parent, NEW, steps)?;
+        let staging = Staging::new(&parent, NEW, &path, steps)?;
         let record = staging.fill(incoming, image, self.limits, steps)?;
         let list = TemporaryList::write(&parent, staging.name(), &record)?;
         staging.settle(&record, &[&list.name], steps)?;

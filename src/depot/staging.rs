@@ -1,6 +1,7 @@
 //! A folder that is being filled, hidden beside the place where it will stand.
 
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, File, MetadataExt};
@@ -24,9 +25,9 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    /// Makes an empty folder in `parent` whose name starts with `prefix`.
-    pub(super) fn new(parent: &Dir, prefix: &str, steps: &dyn Steps) -> Result<Self, Fault> {
-        let failed = || Fault::disk("make a temporary folder");
+    /// Makes an empty folder in `parent` whose name starts with `prefix`; errors say that it stands beside `path`.
+    pub(super) fn new(parent: &Dir, prefix: &str, path: &Path, steps: &dyn Steps) -> Result<Self, Fault> {
+        let failed = || Fault::disk(format!("make a temporary folder beside \"{}\"", path.display()));
         let parent = parent.try_clone().map_err(failed())?;
         loop {
             let name = format!("{prefix}{}", fresh());

@@ -99,9 +99,7 @@ impl Work<'_> {
             let deletion = api.delete(&name, &params);
             match call(format!("delete the CRD {name}"), deletion).await {
                 Ok(_) => {
-                    self.done(&format!(
-                        "deleted customresourcedefinition/{name} with {count}"
-                    ));
+                    self.done(&format!("deleted customresourcedefinition/{name} with {count}"));
                     deleted.push(kind);
                 }
                 Err(error) if error.is_missing() => {}

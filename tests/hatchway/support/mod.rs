@@ -2,7 +2,9 @@
 
 pub(crate) mod authority;
 pub(crate) mod control_plane;
+pub(crate) mod fault_proxy;
 pub(crate) mod http;
+pub(crate) mod mounted;
 pub(crate) mod parts;
 pub(crate) mod pki;
 pub(crate) mod port;
@@ -12,4 +14,4 @@ pub(crate) mod reviewer;
 mod server;
 pub(crate) mod token_service;
 
-pub(crate) use server::{Hatchway, PATIENCE, command, eventually};
+pub(crate) use server::{Hatchway, PATIENCE, command, eventually, eventually_within};
