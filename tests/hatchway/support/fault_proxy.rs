@@ -442,7 +442,7 @@ impl Request {
             .iter()
             .filter(|(name, _)| !name.starts_with("proxy-"))
         {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
         head.push_str("\r\n");
         let mut stream = TcpStream::connect(upstream).await?;
