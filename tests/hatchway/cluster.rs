@@ -1,7 +1,10 @@
 //! Against a real control plane.
 
+mod census;
 mod certificates;
+mod commands;
 mod crds;
+mod enforcement;
 mod installing;
 mod settings;
 mod watches;

@@ -12,14 +12,14 @@ use crate::support::http::connect;
 use crate::support::pki::{Ca, mount, trusting};
 use crate::support::{Hatchway, command, eventually, eventually_within};
 
-mod entrance;
+pub(super) mod entrance;
 mod stream;
 
 use entrance::Entrance;
 use stream::Stream;
 
 /// A control plane with Hatchway's manifests; API servers call `url`.
-fn installed(url: &str) -> ControlPlane {
+pub(super) fn installed(url: &str) -> ControlPlane {
     let plane = ControlPlane::start();
     let made = plane.kubectl(&["create", "namespace", "d8-system"]);
     assert_eq!(made.code, 0, "{}", made.stderr);
@@ -119,7 +119,7 @@ async fn ready(server: &Hatchway) {
 }
 
 /// Waits until readiness is content with the caBundles.
-async fn trusted(server: &Hatchway) {
+pub(super) async fn trusted(server: &Hatchway) {
     eventually("the caBundles", async || {
         let (_, body) = server.get("/readyz").await;
         let report: Value = serde_json::from_str(&body).unwrap();
