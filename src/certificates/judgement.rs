@@ -41,11 +41,11 @@ impl Judgement {
             match known {
                 None => judgement.unheard.push(carrier.to_string()),
                 Some(None) => judgement.absent.push(carrier.to_string()),
-                Some(Some(carried)) => {
-                    if carried.entries.is_empty() && carried.others > 0 {
+                Some(Some(content)) => {
+                    if content.entries.is_empty() && content.others > 0 {
                         judgement.foreign.push(carrier.to_string());
                     }
-                    for entry in &carried.entries {
+                    for entry in &content.entries {
                         let verified = match system.filter(|_| entry.bundle.is_empty()) {
                             Some(system) => system.verify(chain, &entry.host, now),
                             None => trust::verify(chain, &entry.bundle, &entry.host, now),
@@ -90,11 +90,12 @@ impl Judgement {
 fn listed<S: AsRef<str>>(lead: &str, items: &[S]) -> String {
     let shown: Vec<&str> = items.iter().take(TOLD).map(AsRef::as_ref).collect();
     let more = items.len() - shown.len();
-    let mut text = format!("{lead}{}", shown.join(", "));
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
-    }
-    text
+    let rest = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!("{lead}{}{rest}", shown.join(", "))
 }
 
 #[cfg(test)]

@@ -201,8 +201,8 @@ impl Keeper {
                 // The API server is there: no reason to wait.
                 self.pause = None;
             }
-            Notice::Carrier(number, carried) => {
-                self.know(number, carried);
+            Notice::Carrier(number, content) => {
+                self.know(number, content);
                 self.pause = None;
             }
             Notice::Trouble(watch, error) => {
