@@ -27,8 +27,8 @@ impl Format {
 
 /// Checks what was given for `--log`: directives such as `info` or `hatchway=debug,hyper=warn`.
 pub fn filter(text: &str) -> Result<EnvFilter, ParseError> {
-    // What these crates log of a certificate that is refused, and of a request that failed, is in the error of whoever
-    // connected or asked, and told there once instead of at every try.
+    // What the one logs of a certificate that it refuses, and the other of every call that is refused, is in the error of
+    // whoever connected or called.
     EnvFilter::builder().parse(format!(
         "rustls_platform_verifier=off,kube_client::client::builder=off,{text}"
     ))

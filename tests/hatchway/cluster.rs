@@ -1,9 +1,13 @@
 //! Against a real control plane.
 
+mod census;
 mod certificates;
 mod commands;
 mod crds;
+mod enforcement;
 mod installing;
+mod lease;
+mod leaving;
 mod settings;
 mod watches;
 

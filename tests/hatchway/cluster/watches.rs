@@ -51,7 +51,7 @@ async fn may_name_policy(server: &Hatchway, policy: &str) -> bool {
     answer["response"]["allowed"].as_bool().unwrap()
 }
 
-async fn until_ready(server: &Hatchway) {
+pub(super) async fn until_ready(server: &Hatchway) {
     eventually("the server to be ready", async || {
         (server.get("/readyz").await.0 == 200).then_some(())
     })
