@@ -193,7 +193,11 @@ impl Row {
     /// Keeps a trouble in mind, and tells it where it is new and lasts.
     fn take(&mut self, kind: Kind, trouble: Trouble) {
         let now = Instant::now();
-        if self.trouble.as_ref().is_none_or(|before| before.cause != trouble.cause) {
+        if self
+            .trouble
+            .as_ref()
+            .is_none_or(|before| before.cause != trouble.cause)
+        {
             self.since = Some(now);
         }
         let lasts = self.since.is_some_and(|since| now - since >= SOON_OVER);
