@@ -6,6 +6,8 @@ mod commands;
 mod crds;
 mod enforcement;
 mod installing;
+mod lease;
+mod leaving;
 mod settings;
 mod watches;
 

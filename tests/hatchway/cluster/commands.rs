@@ -97,7 +97,7 @@ fn without_state_the_world_is_the_cluster() {
     apply(&plane, &source.to_string());
     let asked = run(&kubeconfig, &["registry", "tags", "echo", "--source", "main"], "");
     assert!(
-        asked.code == 2 && asked.stderr.contains(&repo),
+        asked.code == 2 && asked.stderr.contains(&port.address().to_string()),
         "{}",
         asked.stderr
     );

@@ -23,7 +23,8 @@ watcher=$!
 
 # Nobody may be left to read what is printed below; the folder has to go all the same.
 trap '' PIPE
-wait "$program"
+# To its end: a program that is only stopped will go on.
+wait -f "$program"
 echo "$?"
 exec >&-
 wait "$watcher"
