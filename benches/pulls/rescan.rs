@@ -106,7 +106,7 @@ pub fn scan(client: &str, host: &str, tag: &str) -> anyhow::Result<()> {
         }
         let wall = started.elapsed().as_secs_f64();
         let (after, _) = cost::used(libc::RUSAGE_SELF)?;
-        anyhow::Ok((wall, after - before, sockets()? - sockets_before))
+        anyhow::Ok((wall, after - before, sockets()?.saturating_sub(sockets_before)))
     })?;
     println!(
         "{}",

@@ -26,7 +26,7 @@ pub(super) fn decode<'a, E: From<Fault>>(
         let running = thread.spawn_scoped(scope, move || run(decoder, &send, &spare));
         // No thread to be had: as if nothing more had come.
         running.map_err(|_| Fault::Cut)?;
-        let output = Decoded {
+        let plain = Decoded {
             receive,
             give_back,
             piece: Piece::default(),
@@ -34,7 +34,7 @@ pub(super) fn decode<'a, E: From<Fault>>(
             state: State::Open,
         };
         // Archives within archives stay what they are: what was decompressed is not looked at for another compression.
-        read(Decoder::Plain(Box::new(output)))
+        read(Decoder::Plain(Box::new(plain)))
     })
 }
 
