@@ -258,13 +258,10 @@ async fn what_is_forbidden_is_named() {
     let server = Hatchway::start_in_cluster(&kubeconfig, &[]);
     let (status, body) = eventually("the refusal to be told", async || {
         let answer = server.get("/readyz").await;
-        answer.1.contains("may not").then_some(answer)
+        let told = answer.1.contains("may not list modulesources.deckhouse.io");
+        told.then_some(answer)
     })
     .await;
     assert_eq!(status, 503);
-    assert!(
-        body.contains("may not list modulesources.deckhouse.io")
-            && body.contains("system:serviceaccount:default:nobody"),
-        "{body}"
-    );
+    assert!(body.contains("system:serviceaccount:default:nobody"), "{body}");
 }
