@@ -15,8 +15,8 @@
 //! the rest of them alone. Then read the diff against the rules, word by word: a verdict that was not read is not a test.
 
 pub(crate) mod answer;
-mod case;
-mod files;
+pub(crate) mod case;
+pub(crate) mod files;
 mod pem;
 pub(crate) mod print;
 

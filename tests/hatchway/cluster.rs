@@ -1,6 +1,7 @@
 //! Against a real control plane.
 
 mod crds;
+mod e2e;
 mod installing;
 mod settings;
 
