@@ -1,8 +1,11 @@
-//! The objects: who fills the world and writes to it. Every change of an object goes through one [`Store`]; the
-//! standalone backend follows a folder of files and applies them to it as `kubectl apply` would.
+//! The objects: who fills the world and writes to it.
+//!
+//! Standalone, a folder of files is followed and applied as `kubectl apply` would, every change through one [`Store`].
+//! In a cluster, [`watches`] follow the API server.
 //!
 //! ```text
 //! folder ─ documents ─ Standalone ─ three-way merge ─ rules ─ Store ─ World
+//! API server ─ list, watch ─ watches ─ World
 //! ```
 
 mod apply;
@@ -11,11 +14,15 @@ mod connect;
 pub mod folder;
 pub(crate) mod intake;
 pub(crate) mod metadata;
+mod read;
 mod standalone;
 mod state;
 mod store;
+mod trouble;
+pub mod watches;
 
 pub use connect::{ConnectError, connect};
 pub use standalone::{FollowFolderError, Standalone};
 pub use state::router;
 pub use store::{Store, WriteError};
+pub use trouble::{Cause, Trouble};

@@ -102,6 +102,18 @@ table! {
     /// Annotations that were ignored.
     IGNORED_ANNOTATIONS = "hatchway_conversion_ignored_annotations_total", Counter, [],
         "Objects whose annotation with v1alpha1's fields could not be read in a conversion";
+    /// Whether a kind is followed.
+    WATCH_UP = "hatchway_watch_up", Gauge, ["kind"],
+        "1 while the API server tells of changes of a kind, 0 while it does not and what was known is served";
+    /// Watches that ended.
+    WATCH_RESTARTS = "hatchway_watch_restarts_total", Counter, ["kind", "reason"],
+        "Watches of a kind that ended and were begun again, by why they ended";
+    /// Objects that are known.
+    WORLD_OBJECTS = "hatchway_world_objects", Gauge, ["kind"],
+        "Objects of a kind that reviews are judged against";
+    /// Objects that cannot be read.
+    UNREADABLE_OBJECTS = "hatchway_unreadable_objects", Gauge, ["kind"],
+        "Objects of a kind that exist but do not have the shape of their kind";
     /// The build.
     BUILD_INFO = "hatchway_build_info", Info, ["version"],
         "The version of the running binary";
@@ -289,6 +301,18 @@ mod tests {
         ] {
             family.get_or_create(&Reason { reason: "any" }).inc();
         }
+        let following = crate::telemetry::cluster::Following::register(&mut registry);
+        let kind = crate::telemetry::cluster::ByKind { kind: "any" };
+        for gauge in [&following.up, &following.objects, &following.unreadable] {
+            gauge.get_or_create(&kind).set(1);
+        }
+        following
+            .restarts
+            .get_or_create(&crate::telemetry::cluster::Restart {
+                kind: "any",
+                reason: "any",
+            })
+            .inc();
         // A family without series is not encoded: touch each of them.
         metrics
             .review_requests

@@ -1,6 +1,7 @@
 //! What an operator sees of a running Hatchway: logs, metrics, readiness and the ops port that serves them.
 //! The bottom of the house: everybody may report here, nothing here knows who reports.
 
+pub mod cluster;
 pub mod judging;
 pub mod logs;
 pub mod metrics;

@@ -32,6 +32,7 @@ impl fmt::Debug for Readiness {
 enum Entry {
     Condition(&'static str, Condition),
     Probe(&'static str, Arc<Probe>),
+    Note(Note),
 }
 
 struct Probe {
@@ -59,6 +60,26 @@ impl Condition {
     }
 }
 
+/// The handle of a note: something that whoever reads `/readyz` should know, and that takes nothing from being ready.
+#[derive(Clone, Debug, Default)]
+pub struct Note(Arc<Mutex<Option<String>>>);
+
+impl Note {
+    /// Says something, in place of what was said before.
+    pub fn say(&self, text: impl Into<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.into());
+    }
+
+    /// There is nothing to say any more.
+    pub fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn text(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// One line of a [`Report`].
 #[derive(Clone, Debug, Serialize)]
 pub struct Line {
@@ -78,6 +99,9 @@ pub struct Report {
     pub ready: bool,
     /// Each condition, in the order in which they were entered.
     pub conditions: Vec<Line>,
+    /// What else there is to know; none of it takes from being ready.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Readiness {
@@ -86,6 +110,13 @@ impl Readiness {
         let condition = Condition(Arc::new(Mutex::new(Some(missing.into()))));
         self.enter(Entry::Condition(name, condition.clone()));
         condition
+    }
+
+    /// Enters a note that says nothing yet.
+    pub fn note(&self) -> Note {
+        let note = Note::default();
+        self.enter(Entry::Note(note.clone()));
+        note
     }
 
     /// Enters a probe: something that is tried out (at most once a second) whenever somebody asks.
@@ -112,10 +143,15 @@ impl Readiness {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let mut conditions = Vec::with_capacity(entries.len());
+        let mut notes = Vec::new();
         for entry in entries {
             let (name, missing) = match entry {
                 Entry::Condition(name, condition) => (name, condition.state()),
                 Entry::Probe(name, probe) => (name, probe.result().await.err()),
+                Entry::Note(note) => {
+                    notes.extend(note.text());
+                    continue;
+                }
             };
             conditions.push(Line {
                 name,
@@ -126,6 +162,7 @@ impl Readiness {
         Report {
             ready: conditions.iter().all(|line| line.ready),
             conditions,
+            notes,
         }
     }
 
@@ -176,6 +213,21 @@ mod tests {
         assert!(readiness.report().await.ready);
         stores.missing("the server is draining");
         assert!(!readiness.report().await.ready);
+    }
+
+    #[tokio::test]
+    async fn a_note_takes_nothing_from_being_ready() {
+        let readiness = Readiness::default();
+        let note = readiness.note();
+        let body = async || serde_json::to_string(&readiness.report().await).unwrap();
+        assert_eq!(body().await, r#"{"ready":true,"conditions":[]}"#);
+        note.say("nobody answers");
+        assert_eq!(
+            body().await,
+            r#"{"ready":true,"conditions":[],"notes":["nobody answers"]}"#
+        );
+        note.clear();
+        assert_eq!(body().await, r#"{"ready":true,"conditions":[]}"#);
     }
 
     #[tokio::test]

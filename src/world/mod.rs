@@ -32,6 +32,8 @@ pub struct World {
     configs: Table<ModuleConfig>,
     overrides: Table<ModulePullOverride>,
     releases: Table<ModuleRelease>,
+    /// Objects that exist and cannot be read, with the reason.
+    unreadable: BTreeMap<(Kind, String), String>,
     index: Index,
 }
 
@@ -57,9 +59,58 @@ impl World {
         K::table(self).get(name)
     }
 
-    /// Whether an object of that kind and name exists.
+    /// Whether an object of that kind and name exists, readable or not.
     pub fn has(&self, kind: Kind, name: &str) -> bool {
-        self.object(kind, name).is_some()
+        self.object(kind, name).is_some() || self.why_unreadable(kind, name).is_some()
+    }
+
+    /// The objects that exist and could not be read: kind, name, and why, without any value. Nothing else is known of
+    /// them, so that no other lookup finds them.
+    pub fn unreadable(&self) -> impl Iterator<Item = (Kind, &str, &str)> {
+        self.unreadable
+            .iter()
+            .map(|((kind, name), why)| (*kind, name.as_str(), why.as_str()))
+    }
+
+    /// Why an object that exists could not be read; `None` where it could, or where there is none.
+    pub fn why_unreadable(&self, kind: Kind, name: &str) -> Option<&str> {
+        if self.unreadable.is_empty() {
+            return None;
+        }
+        self.unreadable.get(&(kind, name.to_owned())).map(String::as_str)
+    }
+
+    /// How many objects of a kind there are, and how many of them cannot be read.
+    pub fn count(&self, kind: Kind) -> (usize, usize) {
+        let readable = match kind {
+            Kind::ModuleSource => self.sources.len(),
+            Kind::ModuleUpdatePolicy => self.policies.len(),
+            Kind::ModuleSettingsDefinition => self.definitions.len(),
+            Kind::Module => self.modules.len(),
+            Kind::ModuleConfig => self.configs.len(),
+            Kind::ModulePullOverride => self.overrides.len(),
+            Kind::ModuleRelease => self.releases.len(),
+        };
+        let unreadable = self.unreadable.keys().filter(|(of, _)| *of == kind).count();
+        (readable + unreadable, unreadable)
+    }
+
+    /// The names of all objects of a kind, readable or not.
+    pub fn names(&self, kind: Kind) -> Vec<String> {
+        let readable: Vec<String> = match kind {
+            Kind::ModuleSource => self.sources.keys().cloned().collect(),
+            Kind::ModuleUpdatePolicy => self.policies.keys().cloned().collect(),
+            Kind::ModuleSettingsDefinition => self.definitions.keys().cloned().collect(),
+            Kind::Module => self.modules.keys().cloned().collect(),
+            Kind::ModuleConfig => self.configs.keys().cloned().collect(),
+            Kind::ModulePullOverride => self.overrides.keys().cloned().collect(),
+            Kind::ModuleRelease => self.releases.keys().cloned().collect(),
+        };
+        let unreadable = self.unreadable.keys().filter(|(of, _)| *of == kind);
+        readable
+            .into_iter()
+            .chain(unreadable.map(|(_, name)| name.clone()))
+            .collect()
     }
 
     /// What is known of a module's settings.
@@ -126,8 +177,17 @@ impl World {
         }
     }
 
-    /// Takes an object out and returns it.
+    /// Takes note of an object that exists and cannot be read, in place of what was known of it. `why` holds no value.
+    pub fn insert_unreadable(&mut self, kind: Kind, name: &str, why: String) {
+        self.remove(kind, name);
+        self.unreadable.insert((kind, name.to_owned()), why);
+    }
+
+    /// Takes an object out and returns it where it could be read.
     pub fn remove(&mut self, kind: Kind, name: &str) -> Option<Object> {
+        if !self.unreadable.is_empty() {
+            self.unreadable.remove(&(kind, name.to_owned()));
+        }
         let object = match kind {
             Kind::ModuleSource => self.sources.remove(name).map(Object::ModuleSource),
             Kind::ModuleUpdatePolicy => self.policies.remove(name).map(Object::ModuleUpdatePolicy),
@@ -271,6 +331,27 @@ mod tests {
         assert_eq!(world.configs_of_policy("fast").collect::<Vec<_>>(), ["echo"]);
         world.remove(Kind::ModuleConfig, "echo");
         assert_eq!(world.configs_of_policy("fast").count(), 0);
+    }
+
+    #[test]
+    fn an_object_that_cannot_be_read_exists_until_it_can_be_or_is_gone() {
+        let mut world = world(&[config("echo", &json!({"updatePolicy": "slow"}))]);
+        world.insert_unreadable(Kind::ModuleConfig, "echo", "status: of another shape".into());
+        assert!(world.has(Kind::ModuleConfig, "echo"));
+        assert_eq!(world.count(Kind::ModuleConfig), (1, 1));
+        assert_eq!(world.names(Kind::ModuleConfig), ["echo"]);
+        assert_eq!(
+            world.unreadable().collect::<Vec<_>>(),
+            [(Kind::ModuleConfig, "echo", "status: of another shape")]
+        );
+        assert!(world.get::<ModuleConfig>("echo").is_none());
+        assert_eq!(world.configs_of_policy("slow").count(), 0);
+
+        world.insert(Object::from_value(config("echo", &json!({"updatePolicy": "slow"}))).unwrap());
+        assert_eq!(world.unreadable().count(), 0);
+        world.insert_unreadable(Kind::ModuleConfig, "echo", "why".into());
+        assert!(world.remove(Kind::ModuleConfig, "echo").is_none());
+        assert!(!world.has(Kind::ModuleConfig, "echo"));
     }
 
     #[test]

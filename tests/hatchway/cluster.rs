@@ -4,6 +4,7 @@ mod crds;
 mod e2e;
 mod installing;
 mod settings;
+mod watches;
 
 use crate::support::control_plane::ControlPlane;
 

@@ -11,11 +11,13 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::kubeconfig::ClusterArgs;
+use crate::cluster::watches::{self, Outlets};
 use crate::cluster::{self, Standalone, Store};
 use crate::conversion::{Converter, ConverterOptions, Event};
 use crate::review::{Reviews, Settler, Told, Trusted};
 use crate::rules::{Skipped, schema};
 use crate::telemetry::Readiness;
+use crate::telemetry::cluster::Following;
 use crate::telemetry::judging::Judging;
 use crate::telemetry::metrics::Reason;
 use crate::webhook::Reviewer;
@@ -102,8 +104,15 @@ pub(super) async fn judge(
             }
             cluster::router(Arc::clone(&world))
         }
-        Objects::Cluster(_client) => {
-            bail!("a cluster's objects cannot be read yet: serve a folder of them with --standalone DIR");
+        Objects::Cluster(client) => {
+            let outlets = Outlets {
+                synced: readiness.condition("stores synced", "nothing has been listed yet"),
+                note: readiness.note(),
+                following: Following::register(registry),
+                judging: judging.clone(),
+            };
+            watches::follow(client, &world, outlets, &stop);
+            Router::new()
         }
     };
     let trusted = Trusted::new(namespace, trusted_user);

@@ -51,10 +51,27 @@ impl Hatchway {
         Self::run(tempfile::tempdir().unwrap(), tls.join("ca.crt"), &all)
     }
 
+    /// In the cluster of a kubeconfig, with a certificate of its own for `127.0.0.1`.
+    pub(crate) fn start_in_cluster(kubeconfig: &Path, flags: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let ca = dir.path().join("ca.crt");
+        let mut all = vec!["--kubeconfig", kubeconfig.to_str().unwrap()];
+        all.extend(["--ca-file", ca.to_str().unwrap()]);
+        all.extend(["--webhook-url", "https://127.0.0.1"]);
+        all.extend(flags);
+        Self::spawn(dir, ca.clone(), &all)
+    }
+
     fn run(dir: TempDir, ca: PathBuf, flags: &[&str]) -> Self {
-        hatchway::certificates::install_provider();
         let world = dir.path().join("world");
         std::fs::create_dir(&world).unwrap();
+        let mut all = vec!["--standalone", world.to_str().unwrap()];
+        all.extend(flags);
+        Self::spawn(dir, ca, &all)
+    }
+
+    fn spawn(dir: TempDir, ca: PathBuf, flags: &[&str]) -> Self {
+        hatchway::certificates::install_provider();
         let mut child = command()
             .args([
                 "serve",
@@ -62,9 +79,7 @@ impl Hatchway {
                 "127.0.0.1:0",
                 "--ops-addr",
                 "127.0.0.1:0",
-                "--standalone",
             ])
-            .arg(&world)
             .args(flags)
             .current_dir(dir.path())
             .stdin(Stdio::null())

@@ -1,0 +1,148 @@
+//! Objects as an API server sends them: raw, so that one that cannot be read spoils no list.
+
+use super::apply::LAST_APPLIED;
+use super::intake::{self, Misfit};
+use super::trouble::Trouble;
+use crate::api::{GROUP, Kind};
+use crate::world::Object;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
+use kube::Client;
+use kube::api::ListParams;
+use kube::core::Request;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::time::Duration;
+
+/// Objects per request: what client-go asks for, too. At a kilobyte each, half a megabyte in flight per kind.
+pub(super) const PAGE: u32 = 500;
+
+/// An object of which only its head was looked at.
+pub(super) type Raw = Box<RawValue>;
+
+/// A part of a list.
+#[derive(Debug, Deserialize)]
+pub(super) struct Page {
+    #[serde(default)]
+    pub(super) metadata: ListMeta,
+    #[serde(default)]
+    pub(super) items: Vec<Raw>,
+}
+
+/// What can be read of every object.
+#[derive(Debug, Deserialize)]
+pub(super) struct Head {
+    pub(super) metadata: HeadMeta,
+}
+
+/// The part of the metadata that names an object and its state.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HeadMeta {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) resource_version: String,
+}
+
+/// The path under which all objects of a kind are, in the version that is stored.
+pub(super) fn path(kind: Kind) -> String {
+    format!("/apis/{GROUP}/{}/{}", kind.storage_version(), kind.plural())
+}
+
+/// A page of a kind's list: the first, or the one that a token leads to.
+pub(super) async fn page(
+    client: &Client,
+    kind: Kind,
+    token: Option<String>,
+    patience: Duration,
+) -> Result<Page, Trouble> {
+    let parameters = ListParams {
+        limit: Some(PAGE),
+        continue_token: token,
+        ..ListParams::default()
+    };
+    let request = Request::new(path(kind))
+        .list(&parameters)
+        .map_err(|error| Trouble::of(&kube::Error::BuildRequest(error), "list", kind))?;
+    match tokio::time::timeout(patience, client.request::<Page>(request)).await {
+        Ok(page) => page.map_err(|error| Trouble::of(&error, "list", kind)),
+        Err(_) => Err(Trouble::silent("list", kind, patience)),
+    }
+}
+
+/// Name and version of an object; `None` for what is no object at all.
+pub(super) fn head(raw: &RawValue) -> Option<HeadMeta> {
+    serde_json::from_str::<Head>(raw.get())
+        .ok()
+        .map(|head| head.metadata)
+}
+
+/// The object as it is kept: without what only its API server and kubectl have a use for, which is more than half of
+/// a small object.
+pub(super) fn object(kind: Kind, raw: &RawValue) -> Result<Object, Misfit> {
+    let mut value: Value = serde_json::from_str(raw.get()).map_err(|_| {
+        Misfit::new(
+            kind.body(),
+            "is nested deeper than 128 levels, or holds a number beyond 64 bits",
+        )
+    })?;
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove(LAST_APPLIED);
+        }
+    }
+    intake::to_stored(kind, value)
+}
+
+/// Why an object cannot be read, without any value of it.
+pub(super) fn why(misfit: &Misfit) -> String {
+    format!("{} {}", misfit.field, misfit.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn raw(value: &Value) -> Raw {
+        RawValue::from_string(value.to_string()).unwrap()
+    }
+
+    #[test]
+    fn drops_what_only_its_server_and_kubectl_have_a_use_for() {
+        let object = object(
+            Kind::ModuleConfig,
+            &raw(&json!({
+                "apiVersion": "deckhouse.io/v1alpha1", "kind": "ModuleConfig",
+                "metadata": {
+                    "name": "echo", "managedFields": [{"manager": "kubectl"}],
+                    "annotations": {LAST_APPLIED: "{}", "modules.deckhouse.io/allow-disabling": "true"},
+                },
+                "spec": {},
+            })),
+        )
+        .unwrap();
+        assert_eq!(
+            object.to_value()["metadata"],
+            json!({"name": "echo", "annotations": {"modules.deckhouse.io/allow-disabling": "true"}})
+        );
+    }
+
+    #[test]
+    fn what_is_nested_without_end_still_has_a_name() {
+        let deep = "[".repeat(1000) + &"]".repeat(1000);
+        let text = format!(
+            r#"{{"apiVersion":"deckhouse.io/v1alpha1","kind":"ModuleConfig","spec":{{"settings":{{"a":{deep}}}}},
+                "metadata":{{"name":"echo","resourceVersion":"7"}}}}"#
+        );
+        let page: Page = serde_json::from_str(&format!(r#"{{"items":[{text}]}}"#)).unwrap();
+        let head = head(&page.items[0]).unwrap();
+        assert_eq!(
+            (head.name.as_str(), head.resource_version.as_str()),
+            ("echo", "7")
+        );
+        let misfit = object(Kind::ModuleConfig, &page.items[0]).unwrap_err();
+        assert!(why(&misfit).starts_with("spec is nested deeper"), "{misfit:?}");
+    }
+}
