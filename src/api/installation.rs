@@ -7,6 +7,10 @@ pub const NAME: &str = "hatchway";
 pub const NAMESPACE: &str = "d8-system";
 /// The Secret that holds the certificate authority (rule SV-2), in Hatchway's namespace.
 pub const CA_SECRET: &str = "hatchway-ca";
+/// The annotation by which a person asks for a new certificate authority: set on that Secret, to any value.
+pub const ROTATE: &str = "hatchway.deckhouse.io/rotate";
+/// The annotation that says until when former certificate authorities stay trusted, in RFC 3339.
+pub const FORMER_UNTIL: &str = "hatchway.deckhouse.io/former-until";
 /// Who wrote a field, as an API server remembers it of server-side apply.
 pub const FIELD_MANAGER: &str = "hatchway";
 /// Where Events about objects without a namespace go: it is there in every cluster.

@@ -134,6 +134,11 @@ impl Authority {
         &self.key_pem
     }
 
+    /// From when on what it signed is trusted.
+    pub fn not_before(&self) -> SystemTime {
+        self.validity.not_before
+    }
+
     /// Until when what it signed is trusted.
     pub fn not_after(&self) -> SystemTime {
         self.validity.not_after

@@ -17,6 +17,7 @@ use credentials::own_namespace;
 
 use crate::certificates::probe::{Caller, Probe};
 use crate::cli::signals::Signals;
+use crate::telemetry::trust::Trust;
 use crate::telemetry::{Metrics, Readiness, ops};
 use crate::webhook::{self, Drain, Limits, Server};
 use judging::{Judge, Objects, WorldArgs};
@@ -83,9 +84,16 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     // Before anything listens: a certificate that cannot be served is an error at start, not of the first caller.
-    let credentials = credentials::load(certificates, &namespace, standalone, &metrics)?;
-    let tls = Arc::clone(&credentials.tls);
     let readiness = Readiness::default();
+    let callers = credentials::Callers {
+        cluster: objects.cluster(),
+        namespace: &namespace,
+        metrics: &metrics,
+        trust: Trust::register(&mut registry),
+        readiness: &readiness,
+    };
+    let credentials = credentials::load(certificates, callers)?;
+    let tls = Arc::clone(&credentials.tls);
     let Judge {
         reviewer,
         routes,

@@ -90,6 +90,15 @@ table! {
     /// Whether a reload is wrong now.
     CERTIFICATE_BROKEN = "hatchway_certificate_broken", Gauge, ["certificate"],
         "1 while the certificate files on disk cannot be used and older ones are served";
+    /// caBundles that would not trust us.
+    CA_BUNDLE_MISMATCH = "hatchway_ca_bundle_mismatch", Gauge, ["object"],
+        "Entries of webhook configurations and definitions whose caBundle does not trust the certificate that is served";
+    /// Writes that keep the trust.
+    CA_WRITES = "hatchway_ca_writes_total", Counter, ["object"],
+        "Writes of the authority's Secret and of caBundles; at rest there are none";
+    /// What was wrong with the trust.
+    CA_PROBLEMS = "hatchway_ca_problems_total", Counter, ["reason"],
+        "Troubles with the authority's Secret and caBundles that were found and dealt with, or tried again";
     /// Settings that were not judged to the end.
     SETTINGS_SKIPPED = "hatchway_settings_skipped_total", Counter, ["reason"],
         "Parts of a module's settings definition that could not be judged by, or not in time";
@@ -313,6 +322,11 @@ mod tests {
                 reason: "any",
             })
             .inc();
+        let trust = crate::telemetry::trust::Trust::register(&mut registry);
+        let object = crate::telemetry::trust::Object { object: "secret" };
+        trust.mismatch.get_or_create(&object).set(0);
+        trust.writes.get_or_create(&object).inc();
+        trust.problems.get_or_create(&Reason { reason: "call" }).inc();
         // A family without series is not encoded: touch each of them.
         metrics
             .review_requests

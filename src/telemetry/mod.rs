@@ -9,6 +9,7 @@ pub mod ops;
 pub mod panics;
 mod process;
 pub mod readiness;
+pub mod trust;
 
 pub use metrics::{METRICS, Metrics};
 pub use readiness::Readiness;

@@ -55,7 +55,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("webhook", &["certificates", "telemetry"]),
     ("rules", &["api", "settings", "values", "world"]),
     ("conversion", &["settings"]),
-    ("certificates", &["telemetry"]),
+    ("certificates", &["api", "telemetry"]),
     ("world", &["api", "settings", "values"]),
     ("settings", &["values"]),
     ("api", &["values"]),

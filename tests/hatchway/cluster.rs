@@ -1,5 +1,6 @@
 //! Against a real control plane.
 
+mod certificates;
 mod crds;
 mod e2e;
 mod installing;

@@ -9,10 +9,14 @@ use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 
+use kube::Client;
+
 use crate::api::installation;
-use crate::certificates::authority::AUTHORITY_LIFE;
-use crate::certificates::{Authority, ClientCa, Leaves, PairFiles, Tls};
-use crate::telemetry::Metrics;
+use crate::certificates::authority::{AUTHORITY_LIFE, LEAF_LIFE};
+use crate::certificates::keeper::Source;
+use crate::certificates::{Authority, ClientCa, Keeper, Leaves, PairFiles, Target, Tls};
+use crate::telemetry::trust::Trust;
+use crate::telemetry::{Metrics, Readiness};
 
 /// Where the standalone server writes its authority's certificate.
 const STANDALONE_CA_FILE: &str = "certs/ca.crt";
@@ -68,13 +72,26 @@ impl Credentials {
     }
 }
 
+/// Who calls, and where is told how that goes.
+pub(super) struct Callers<'a> {
+    /// The cluster whose API servers call; none in standalone mode.
+    pub(super) cluster: Option<&'a Client>,
+    pub(super) namespace: &'a str,
+    pub(super) metrics: &'a Metrics,
+    pub(super) trust: Trust,
+    pub(super) readiness: &'a Readiness,
+}
+
 /// Reads or makes the certificate. What cannot be served is an error that says why.
-pub(super) fn load(
-    args: CertificateArgs,
-    namespace: &str,
-    standalone: bool,
-    metrics: &Metrics,
-) -> anyhow::Result<Credentials> {
+pub(super) fn load(args: CertificateArgs, callers: Callers<'_>) -> anyhow::Result<Credentials> {
+    let Callers {
+        cluster,
+        namespace,
+        metrics,
+        trust,
+        readiness,
+    } = callers;
+    let standalone = cluster.is_none();
     let CertificateArgs {
         tls_dir,
         ca_file,
@@ -83,18 +100,44 @@ pub(super) fn load(
         webhook_url,
     } = args;
     let mut tasks: Vec<Task> = Vec::new();
+    let names = names(&service, webhook_url.as_ref(), namespace, standalone)?;
+    let target = match webhook_url {
+        Some(url) => Target::Url(url),
+        None => Target::Service {
+            name: service,
+            namespace: namespace.to_owned(),
+        },
+    };
+    let keeper = |source: Source| {
+        cluster.map(|client| {
+            Keeper::new(
+                client.clone(),
+                namespace.to_owned(),
+                target,
+                source,
+                readiness,
+                trust,
+            )
+        })
+    };
 
     let (resolver, ca_file) = if let Some(dir) = tls_dir {
         let mut files = PairFiles::load(&dir, metrics.clone())
             .with_context(|| format!("cannot serve the certificate in --tls-dir {}", dir.display()))?;
         let resolver = files.resolver().context("the certificate was taken already")?;
+        let source = Source::Files {
+            bundle: files.bundle(),
+            resolver: Arc::clone(&resolver),
+        };
+        tasks.extend(keeper(source).map(|keeper| Box::pin(keeper.run()) as Task));
         tasks.push(Box::pin(files.follow(Arc::clone(&resolver))));
         let bundle = dir.join("ca.crt");
         (resolver, bundle.exists().then_some(bundle))
     } else {
-        let names = names(&service, webhook_url.as_ref(), namespace, standalone)?;
         let now = SystemTime::now();
-        let authority = Arc::new(Authority::generate(now, AUTHORITY_LIFE)?);
+        // In a cluster, what callers trust stands in a Secret: until that is read, something has to be shown.
+        let life = if standalone { AUTHORITY_LIFE } else { LEAF_LIFE };
+        let authority = Arc::new(Authority::generate(now, life)?);
         let ca_file = ca_file.or_else(|| standalone.then(|| STANDALONE_CA_FILE.into()));
         if let Some(file) = &ca_file {
             write_atomically(file, authority.certificate_pem())
@@ -102,6 +145,12 @@ pub(super) fn load(
         }
         let leaves = Arc::new(Leaves::new(authority, names, now, metrics.clone())?);
         let resolver = Arc::clone(leaves.resolver());
+        if let Some(mut keeper) = keeper(Source::Own(Arc::clone(&leaves))) {
+            if let Some(file) = ca_file.clone() {
+                keeper = keeper.publishing(Box::new(move |bundle| write_atomically(&file, bundle)));
+            }
+            tasks.push(Box::pin(keeper.run()));
+        }
         tasks.push(Box::pin(leaves.follow()));
         (resolver, ca_file)
     };

@@ -65,6 +65,16 @@ impl WorldArgs {
     }
 }
 
+impl Objects {
+    /// The API server that they are behind, if they are behind one.
+    pub(super) fn cluster(&self) -> Option<&Client> {
+        match self {
+            Self::Folder(_) => None,
+            Self::Cluster(client) => Some(client),
+        }
+    }
+}
+
 /// The reviewer, and the routes that come with its world on the ops port.
 pub(super) struct Judge<R> {
     pub(super) reviewer: R,

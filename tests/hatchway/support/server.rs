@@ -62,6 +62,18 @@ impl Hatchway {
         Self::spawn(dir, ca.clone(), &all)
     }
 
+    /// In the cluster of a kubeconfig, where API servers call `url`.
+    pub(crate) fn start_behind(url: &str, kubeconfig: &Path, flags: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let ca = dir.path().join("ca.crt");
+        let mut all = vec!["--kubeconfig", kubeconfig.to_str().unwrap(), "--webhook-url", url];
+        if !flags.contains(&"--tls-dir") {
+            all.extend(["--ca-file", ca.to_str().unwrap()]);
+        }
+        all.extend(flags);
+        Self::spawn(dir, ca.clone(), &all)
+    }
+
     fn run(dir: TempDir, ca: PathBuf, flags: &[&str]) -> Self {
         let world = dir.path().join("world");
         std::fs::create_dir(&world).unwrap();
