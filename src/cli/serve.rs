@@ -3,6 +3,7 @@
 mod announce;
 mod credentials;
 mod judging;
+mod leading;
 mod shutdown;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use crate::telemetry::trust::Trust;
 use crate::telemetry::{Metrics, Readiness, ops};
 use crate::webhook::{self, Drain, Limits, Server};
 use judging::{Judge, Objects, WorldArgs};
+use leading::Leading;
 
 /// Serve admission reviews and conversions over HTTPS, and /livez, /readyz and /metrics over plain HTTP
 #[derive(Debug, clap::Args)]
@@ -79,7 +81,11 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
     } = args;
     let namespace = namespace.unwrap_or_else(own_namespace);
     let objects = world.objects().await?;
-    let standalone = matches!(objects, Objects::Folder(_));
+    let client = match &objects {
+        Objects::Folder(_) => None,
+        Objects::Cluster(client) => Some(client.clone()),
+    };
+    let standalone = client.is_none();
 
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
@@ -126,6 +132,7 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
     };
     let server = Server::new(reviewer, tls, limits, metrics, drain.clone(), caller);
     let mut signals = Signals::new().context("cannot listen for signals")?;
+    let leading = client.map(|client| leading::start(client, &namespace, &mut registry));
     tokio::spawn(ops::serve(
         ops,
         ops::router(Arc::new(registry), readiness, routes),
@@ -140,8 +147,12 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
         announce::print_curl_lines(&bound, ca_file.as_deref());
     }
     tracing::info!(https = %bound.https, ops = %bound.ops, "serving");
-    let code = shutdown::run(&mut signals, server, &drain, &serving, patience).await;
+    let leave = leading.as_ref().map(Leading::leave);
+    let code = shutdown::run(&mut signals, server, &drain, &serving, leave, patience).await;
     stop.cancel();
+    if let Some(leading) = leading {
+        leading.gone().await;
+    }
     code
 }
 

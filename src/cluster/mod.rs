@@ -13,6 +13,7 @@ mod blank;
 mod connect;
 pub mod folder;
 pub(crate) mod intake;
+mod lease;
 pub(crate) mod metadata;
 mod read;
 mod standalone;
@@ -22,6 +23,7 @@ mod trouble;
 pub mod watches;
 
 pub use connect::{ConnectError, connect};
+pub use lease::{Elector, Leadership, Term};
 pub use standalone::{FollowFolderError, Standalone};
 pub use state::router;
 pub use store::{Store, WriteError};

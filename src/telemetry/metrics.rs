@@ -123,6 +123,12 @@ table! {
     /// Objects that cannot be read.
     UNREADABLE_OBJECTS = "hatchway_unreadable_objects", Gauge, ["kind"],
         "Objects of a kind that exist but do not have the shape of their kind";
+    /// Whether this replica writes to the cluster.
+    LEADER = "hatchway_leader", Gauge, [],
+        "1 while this replica holds the Lease and writes to the cluster";
+    /// Terms that began and ended.
+    LEASE_TRANSITIONS = "hatchway_lease_transitions_total", Counter, ["reason"],
+        "Beginnings and ends of this replica's right to write to the cluster";
     /// The build.
     BUILD_INFO = "hatchway_build_info", Info, ["version"],
         "The version of the running binary";
@@ -303,6 +309,11 @@ mod tests {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let judging = crate::telemetry::judging::Judging::register(&mut registry);
+        let leading = crate::telemetry::leading::Leading::register(&mut registry);
+        leading
+            .transitions
+            .get_or_create(&Reason { reason: "gained" })
+            .inc();
         for family in [
             &judging.settings_skipped,
             &judging.settings_conversions,

@@ -3,6 +3,7 @@
 
 pub mod cluster;
 pub mod judging;
+pub mod leading;
 pub mod logs;
 pub mod metrics;
 pub mod ops;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::bail;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::signals::Signals;
 use crate::telemetry::readiness::Condition;
@@ -24,12 +25,13 @@ pub(super) struct Patience {
     pub(super) total: Duration,
 }
 
-/// Waits for the first signal and goes through the steps.
+/// Waits for the first signal and goes through the steps; `leave` is cancelled with the first.
 pub(super) async fn run(
     signals: &mut Signals,
     mut server: JoinHandle<()>,
     drain: &Drain,
     serving: &Condition,
+    leave: Option<&CancellationToken>,
     patience: Patience,
 ) -> anyhow::Result<ExitCode> {
     let name = tokio::select! {
@@ -40,6 +42,10 @@ pub(super) async fn run(
     tracing::info!(signal = name, "draining: unready, still serving");
     serving.missing("the server is shutting down");
     drain.begin();
+    if let Some(leave) = leave {
+        // Whoever writes next need not wait until all is answered here.
+        leave.cancel();
+    }
     tokio::select! {
         () = tokio::time::sleep(patience.delay.min(patience.total)) => {}
         name = signals.next() => abort(name),
