@@ -38,6 +38,7 @@ struct Quiet;
 impl Told for Quiet {
     fn unreadable_annotation(&self, _: &str) {}
     fn skipped(&self, _: &str, _: Skipped) {}
+    fn would_refuse(&self, _: &'static str, _: &str, _: &[&'static str]) {}
 }
 
 /// A body that was posted: whatever it is, there is an answer in JSON, and mutation refuses nothing.

@@ -1,7 +1,9 @@
 //! `hatchway serve`: wires the admission port, the ops port and what stands behind them.
 
 mod announce;
+mod census;
 mod credentials;
+mod enforce;
 mod judging;
 mod leading;
 mod shutdown;
@@ -29,7 +31,9 @@ use leading::Leading;
 #[command(after_help = "Examples:
   hatchway serve --standalone manifests/examples
   hatchway serve --standalone . --https-addr 127.0.0.1:0 --ops-addr 127.0.0.1:0
-  hatchway serve --standalone world/ --tls-dir certs/dev --client-ca callers.crt")]
+  hatchway serve --standalone world/ --tls-dir certs/dev --client-ca callers.crt
+  hatchway serve --standalone world/ --enforce warn
+  hatchway serve --standalone world/ --warn-only MC-2 --warn-only MS-2")]
 pub(super) struct Args {
     #[command(flatten)]
     world: WorldArgs,

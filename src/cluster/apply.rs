@@ -4,6 +4,7 @@
 use super::intake::{self, Misfit};
 use super::metadata;
 use crate::api::Kind;
+use crate::review::Enforcement;
 use crate::rules::admit::{self, Admitted};
 use crate::rules::convert;
 use crate::rules::{Finding, User, Verdict};
@@ -115,9 +116,12 @@ impl Judged {
 }
 
 /// What speaks against the removal of an object; nothing does when it is on its way out already.
-pub(super) fn removal(live: &Object, by: By<'_>, world: &World) -> Vec<Misfit> {
+pub(super) fn removal(live: &Object, by: By<'_>, world: &World, enforcement: &Enforcement) -> Vec<Misfit> {
     match admit::remove(&live.to_value(), by.user, world, by.now) {
-        Ok(verdict) => verdict.refusals.into_iter().map(from_finding).collect(),
+        Ok(verdict) => {
+            let refusals = enforcement.soften(verdict).refusals;
+            refusals.into_iter().map(from_finding).collect()
+        }
         Err(error) => vec![intake::misfit(&error)],
     }
 }

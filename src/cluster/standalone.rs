@@ -8,7 +8,7 @@ use super::intake::{self, Key, Misfit};
 use super::{Store, WriteError, folder};
 use crate::api::{Kind, Resource, installation};
 use crate::documents::{Changes, Document, Follower};
-use crate::review::Settler;
+use crate::review::{Enforcement, Settler};
 use crate::rules::{Finding, User};
 use crate::telemetry::judging::Judging;
 use crate::telemetry::metrics::Reason;
@@ -35,6 +35,7 @@ pub struct Standalone {
     store: Arc<Store>,
     settler: Settler,
     judging: Judging,
+    enforcement: Enforcement,
     /// Counts the changes of the world; what was refused is tried again after each.
     changes: watch::Receiver<u64>,
     user: String,
@@ -97,6 +98,7 @@ impl Standalone {
             store,
             settler,
             judging: Judging::default(),
+            enforcement: Enforcement::default(),
             user: installation::account(namespace),
             entries: BTreeMap::new(),
             told: BTreeSet::new(),
@@ -108,6 +110,14 @@ impl Standalone {
     #[must_use]
     pub fn counting(self, judging: Judging) -> Self {
         Self { judging, ..self }
+    }
+
+    /// Takes in what rules would refuse but only warn of (SV-6). The schema (AD-4) refuses all the same: an API server
+    /// asks nobody about it.
+    #[must_use]
+    pub fn enforcing(self, enforcement: Enforcement) -> Self {
+        let enforcement = enforcement.and_the_schema();
+        Self { enforcement, ..self }
     }
 
     /// Looks at the files twice a second until `stop`, and tells what is refused on standard error, a line each.
@@ -291,7 +301,7 @@ impl Standalone {
             let Some(live) = live.filter(|_| entry.applied.is_some()) else {
                 return Outcome::Done(Vec::new());
             };
-            let misfits = apply::removal(&live, by, &world.read());
+            let misfits = apply::removal(&live, by, &world.read(), &self.enforcement);
             if !misfits.is_empty() {
                 return Outcome::Refused(misfits);
             }
@@ -303,7 +313,9 @@ impl Standalone {
         }
         let before = entry.applied.as_ref();
         let judged = apply::judge(*kind, &entry.said, before, live.as_ref(), by, &world.read());
-        match judged.and_then(|judged| judged.conclude(|verdict| self.settler.settle(verdict))) {
+        match judged.and_then(|judged| {
+            judged.conclude(|verdict| self.enforcement.soften(self.settler.settle(verdict)))
+        }) {
             Err(misfits) => Outcome::Refused(misfits),
             Ok(Applied { object, warnings }) => {
                 let write = match live {

@@ -1,7 +1,7 @@
 //! The AdmissionReview as it goes out: verdict, causes, warnings, audit annotations and patch.
 
+use super::enforcement::{rules_of, would_be_refused};
 use crate::api::GROUP;
-use crate::rules::entries::FailurePolicy;
 use crate::rules::{Decision, Finding, Verdict};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -73,11 +73,31 @@ struct AuditAnnotations {
     decision: &'static str,
     #[serde(rename = "hatchway.rules")]
     rules: String,
+    /// Rules that would have refused (SV-6).
+    #[serde(rename = "hatchway.would-refuse", skip_serializing_if = "String::is_empty")]
+    would_refuse: String,
+}
+
+/// What becomes of a review whose verdict is not ready in time (AD-6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    /// Refused: silence would be a refusal, too.
+    Refused,
+    /// Allowed: silence would be, too.
+    Allowed,
+    /// Allowed, since refusals only warn (SV-6).
+    WouldBeRefused,
 }
 
 impl<'a> Response<'a> {
-    /// A verdict on an object.
-    pub fn judged(uid: &'a str, kind: &'a str, name: &'a str, verdict: &'a Verdict) -> Self {
+    /// A verdict on an object; its first warnings stand for refusals of the rules `would_refuse`.
+    pub fn judged(
+        uid: &'a str,
+        kind: &'a str,
+        name: &'a str,
+        verdict: &'a Verdict,
+        would_refuse: &[&'static str],
+    ) -> Self {
         Self {
             uid,
             allowed: verdict.decision != Decision::Refused,
@@ -85,6 +105,7 @@ impl<'a> Response<'a> {
             audit_annotations: Some(AuditAnnotations {
                 decision: verdict.decision.name(),
                 rules: rules(verdict),
+                would_refuse: would_refuse.join(","),
             }),
             warnings: fit(verdict.warnings.iter().map(|finding| finding.message.as_str())),
             ..Self::default()
@@ -99,19 +120,19 @@ impl<'a> Response<'a> {
             audit_annotations: Some(AuditAnnotations {
                 decision: Decision::Skipped.name(),
                 rules: rule.to_owned(),
+                would_refuse: String::new(),
             }),
             warnings: fit(warning.into_iter()),
             ..Self::default()
         }
     }
 
-    /// No verdict in time: refused where silence would be a refusal, allowed with a warning where it would not
-    /// (AD-6).
-    pub fn timed_out(uid: &'a str, kind: &'a str, name: &'a str, policy: FailurePolicy) -> Self {
+    /// No verdict in time; `warnings` stand for refusals that were found meanwhile and only warn (AD-6, SV-6).
+    pub fn timed_out(uid: &'a str, kind: &'a str, name: &'a str, late: Late, warnings: &[Finding]) -> Self {
+        const RULE: &str = "AD-6";
         const MESSAGE: &str =
             "no verdict in time: spec.settings could not be converted before the caller's timeout, try again";
-        let is_refused = policy == FailurePolicy::Fail;
-        let status = is_refused.then(|| Status {
+        let status = (late == Late::Refused).then(|| Status {
             outcome: "Failure",
             code: 504,
             reason: "Timeout",
@@ -123,24 +144,30 @@ impl<'a> Response<'a> {
                 causes: Vec::new(),
             },
         });
-        let decision = if is_refused {
-            Decision::Refused
-        } else {
-            Decision::Allowed
+        let mut would_refuse = rules_of(warnings);
+        let mut told: Vec<String> = warnings.iter().map(|finding| finding.message.clone()).collect();
+        match late {
+            Late::Refused => {}
+            Late::Allowed => told.push(MESSAGE.to_owned()),
+            Late::WouldBeRefused => {
+                would_refuse.push(RULE);
+                told.push(would_be_refused(MESSAGE));
+            }
+        }
+        let decision = match late {
+            Late::Refused => Decision::Refused,
+            Late::Allowed | Late::WouldBeRefused => Decision::Allowed,
         };
         Self {
             uid,
-            allowed: !is_refused,
+            allowed: late != Late::Refused,
             status,
             audit_annotations: Some(AuditAnnotations {
                 decision: decision.name(),
-                rules: "AD-6".to_owned(),
+                rules: RULE.to_owned(),
+                would_refuse: would_refuse.join(","),
             }),
-            warnings: if is_refused {
-                Vec::new()
-            } else {
-                vec![MESSAGE.to_owned()]
-            },
+            warnings: fit(told.iter().map(String::as_str)),
             ..Self::default()
         }
     }
@@ -160,6 +187,7 @@ impl<'a> Response<'a> {
                 } else {
                     "MUT-1".to_owned()
                 },
+                would_refuse: String::new(),
             }),
             ..Self::default()
         }
@@ -213,13 +241,7 @@ fn rules(verdict: &Verdict) -> String {
         Decision::Refused => &verdict.refusals,
         Decision::Allowed => &verdict.warnings,
     };
-    let mut rules: Vec<&str> = Vec::new();
-    for finding in findings {
-        if !rules.contains(&finding.rule) {
-            rules.push(finding.rule);
-        }
-    }
-    rules.join(",")
+    rules_of(findings).join(",")
 }
 
 /// As many warnings as the API server passes on, each as long as clients show; then a count. Lengths are characters,

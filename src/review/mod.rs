@@ -2,7 +2,9 @@
 //! come through here, so they cannot say different things.
 
 mod answer;
+mod census;
 mod conversion;
+mod enforcement;
 mod envelope;
 mod error;
 pub mod json;
@@ -11,6 +13,8 @@ mod settle;
 mod strings;
 mod trusted;
 
+pub use census::{Census, Standing, UNREADABLE};
+pub use enforcement::Enforcement;
 pub use reviewer::{Reviews, Told};
 pub use settle::{Settled, Settler, settle};
 pub use trusted::Trusted;

@@ -1,12 +1,14 @@
 //! Judging reviews, and the short wait for objects that are just being made (AD-5).
 
-use super::answer::Response;
+use super::answer::{Late, Response};
+use super::enforcement::{Enforcement, rules_of};
 use super::envelope::{self, Ask, Judge, Request};
 use super::error::ReadReviewError;
 use super::{Settled, Trusted, conversion, settle};
 use crate::api::Kind;
 use crate::conversion::Converter;
-use crate::rules::{self, CauseReason, Decision, Finding, Skipped, User, Verdict, entries};
+use crate::rules::entries::{self, FailurePolicy};
+use crate::rules::{self, CauseReason, Decision, Finding, Skipped, User, Verdict};
 use crate::webhook::{Answer, Deadline, Path, Reviewer};
 use crate::world::Shared;
 use bytes::Bytes;
@@ -24,6 +26,9 @@ pub trait Told: Send + Sync + 'static {
     fn unreadable_annotation(&self, object: &str);
     /// A part of a module's settings definition could not be used, or not in time (MC-7, MC-8).
     fn skipped(&self, module: &str, skipped: Skipped);
+    /// Rules would have refused an object of that kind and name, each rule once, had they not been told to warn only
+    /// (SV-6).
+    fn would_refuse(&self, kind: &'static str, name: &str, rules: &[&'static str]);
 }
 
 /// Judges reviews against a world.
@@ -31,6 +36,7 @@ pub struct Reviews<T> {
     world: Arc<Shared>,
     trusted: Trusted,
     converter: Converter,
+    enforcement: Enforcement,
     told: T,
 }
 
@@ -41,8 +47,15 @@ impl<T: Told> Reviews<T> {
             world,
             trusted,
             converter,
+            enforcement: Enforcement::default(),
             told,
         }
+    }
+
+    /// The same with refusals that only warn.
+    #[must_use]
+    pub fn enforcing(self, enforcement: Enforcement) -> Self {
+        Self { enforcement, ..self }
     }
 
     /// Answers a review as the world is now, without waiting for it to change.
@@ -123,17 +136,43 @@ impl<T: Told> Reviews<T> {
         deadline: Deadline,
     ) -> Answer {
         let Settled {
-            verdict,
+            mut verdict,
             skipped,
             timed_out,
+            is_passing: _,
         } = settle(verdict, &self.converter, deadline.instant()).await;
         if let Some((module, skipped)) = skipped {
             self.told.skipped(&module, skipped);
         }
-        if timed_out {
-            return labels.timed_out(uid, judge);
+        let softened = self.enforcement.take(&mut verdict);
+        let mut would_refuse = rules_of(&softened);
+        // Only now, since a refusal that only warns says nothing of the settings.
+        let answer = if timed_out && verdict.refusals.is_empty() {
+            let late = self.late(judge);
+            if late == Late::WouldBeRefused {
+                would_refuse.push("AD-6");
+            }
+            labels.timed_out(uid, judge, late, &softened)
+        } else {
+            verdict.warnings.splice(0..0, softened);
+            labels.judged(uid, judge, &verdict, &would_refuse)
+        };
+        if !would_refuse.is_empty() {
+            let subject = &judge.subject;
+            self.told
+                .would_refuse(subject.kind.name(), &subject.name, &would_refuse);
         }
-        labels.judged(uid, judge, &verdict)
+        answer
+    }
+
+    /// AD-6: an explicit answer instead of silence. Where the API server would go on without us, so do we: an
+    /// explicit refusal would block there.
+    fn late(&self, judge: &Judge<'_>) -> Late {
+        match entries::failure_policy(judge.subject.kind, judge.subject.operation) {
+            FailurePolicy::Ignore => Late::Allowed,
+            FailurePolicy::Fail if self.enforcement.only_warns("AD-6") => Late::WouldBeRefused,
+            FailurePolicy::Fail => Late::Refused,
+        }
     }
 
     fn convert(&self, body: &[u8]) -> Answer {
@@ -238,18 +277,21 @@ impl Labels {
         }
     }
 
-    fn judged(self, uid: &str, judge: &Judge<'_>, verdict: &Verdict) -> Answer {
+    fn judged(
+        self,
+        uid: &str,
+        judge: &Judge<'_>,
+        verdict: &Verdict,
+        would_refuse: &[&'static str],
+    ) -> Answer {
         let subject = &judge.subject;
-        let response = Response::judged(uid, subject.kind.name(), &subject.name, verdict);
+        let response = Response::judged(uid, subject.kind.name(), &subject.name, verdict, would_refuse);
         self.answer(verdict.decision.name(), response.into_json())
     }
 
-    /// AD-6: an explicit answer instead of silence. Where the API server would go on without us, so do we: an
-    /// explicit refusal would block there.
-    fn timed_out(self, uid: &str, judge: &Judge<'_>) -> Answer {
+    fn timed_out(self, uid: &str, judge: &Judge<'_>, late: Late, warnings: &[Finding]) -> Answer {
         let subject = &judge.subject;
-        let policy = entries::failure_policy(subject.kind, subject.operation);
-        let response = Response::timed_out(uid, subject.kind.name(), &subject.name, policy);
+        let response = Response::timed_out(uid, subject.kind.name(), &subject.name, late, warnings);
         self.answer("timeout", response.into_json())
     }
 

@@ -15,8 +15,11 @@ pub struct Settled {
     pub verdict: Verdict,
     /// The module and what of its settings could not be judged, where that was so.
     pub skipped: Option<(String, Skipped)>,
-    /// Whether a conversion was not ready in time, so that nothing can be said of the settings (AD-6).
+    /// Whether a conversion was not ready in time, so that nothing can be said of the settings (AD-6). It matters where
+    /// nothing else refuses.
     pub timed_out: bool,
+    /// Whether a conversion failed for want of something that may be there another time, be it time itself.
+    pub is_passing: bool,
 }
 
 /// Answers the verdict's question, if it has one.
@@ -26,6 +29,7 @@ pub async fn settle(mut verdict: Verdict, converter: &Converter, deadline: Insta
             verdict,
             skipped: None,
             timed_out: false,
+            is_passing: false,
         };
     };
     let (new, old) = tokio::join!(convert(&question, &question.new, converter, deadline), async {
@@ -36,11 +40,11 @@ pub async fn settle(mut verdict: Verdict, converter: &Converter, deadline: Insta
         .into_iter()
         .any(|converted| matches!(converted, Err(ConversionError::Deadline { .. })))
     {
-        let timed_out = verdict.refusals.is_empty();
         return Settled {
             verdict,
             skipped: None,
-            timed_out,
+            timed_out: true,
+            is_passing: true,
         };
     }
     let (new, old) = match (new, old) {
@@ -49,6 +53,7 @@ pub async fn settle(mut verdict: Verdict, converter: &Converter, deadline: Insta
         // Old settings that cannot be brought to the latest version are no old value.
         (new, old) => (new, old.and_then(Result::ok)),
     };
+    let is_passing = matches!(&new, Err(error) if error.is_transient());
     let module = crate::api::Resource::name(&**question.definition).to_owned();
     let is_heavy = question.is_heavy(new.as_deref().ok(), old.as_deref());
     let conclude = move || {
@@ -82,6 +87,7 @@ pub async fn settle(mut verdict: Verdict, converter: &Converter, deadline: Insta
                     verdict: Verdict::default(),
                     skipped: None,
                     timed_out: true,
+                    is_passing: true,
                 };
             }
         }
@@ -93,6 +99,7 @@ pub async fn settle(mut verdict: Verdict, converter: &Converter, deadline: Insta
         verdict,
         skipped,
         timed_out: false,
+        is_passing,
     }
 }
 
@@ -137,11 +144,10 @@ impl Settler {
             mut verdict,
             skipped,
             timed_out,
+            is_passing: _,
         } = self.runtime.block_on(settle(verdict, &self.converter, deadline));
-        if let Some((module, skipped)) = skipped {
-            tracing::debug!(module, ?skipped, "settings were not judged to the end");
-        }
-        if timed_out {
+        tell(skipped);
+        if timed_out && verdict.refusals.is_empty() {
             verdict.refuse(vec![Finding {
                 rule: "AD-6",
                 field: "spec.settings".to_owned(),
@@ -151,5 +157,23 @@ impl Settler {
             }]);
         }
         verdict
+    }
+
+    /// What is wrong with the settings of a question alone; `None` where that cannot be said just now.
+    pub(super) fn answer(&self, question: SettingsQuestion) -> Option<Verdict> {
+        let verdict = Verdict {
+            question: Some(question),
+            ..Verdict::default()
+        };
+        let deadline = Instant::now() + FILE_PATIENCE;
+        let settled = self.runtime.block_on(settle(verdict, &self.converter, deadline));
+        tell(settled.skipped);
+        (!settled.is_passing).then_some(settled.verdict)
+    }
+}
+
+fn tell(skipped: Option<(String, Skipped)>) {
+    if let Some((module, skipped)) = skipped {
+        tracing::debug!(module, ?skipped, "settings were not judged to the end");
     }
 }

@@ -144,7 +144,8 @@ pub fn remove(old: &Value, user: User<'_>, world: &World, now: Timestamp) -> Res
     ))
 }
 
-fn subject(
+/// What is done to an object, by its parts before and after.
+pub(super) fn subject(
     kind: Kind,
     version: &'static str,
     name: String,

@@ -71,6 +71,18 @@ pub fn convert(object: &mut Value, desired: &str) -> Result<Note, ConvertError> 
     })
 }
 
+/// The object in v1alpha1, where it carries what only that version can say.
+pub(super) fn as_v1alpha1(object: &Value) -> Option<Value> {
+    let kind = Kind::from_name(object.get("kind")?.as_str()?)?;
+    let (field, fits) = v1alpha1_field(kind)?;
+    let mut converted = object.clone();
+    convert(&mut converted, &format!("{GROUP}/v1alpha1")).ok()?;
+    converted["spec"]
+        .get(field)
+        .is_some_and(fits)
+        .then_some(converted)
+}
+
 fn served(kind: Kind, api_version: &str) -> Result<&'static str, ConvertError> {
     let version = api_version
         .strip_prefix(GROUP)

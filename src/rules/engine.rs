@@ -27,21 +27,40 @@ pub fn validate(subject: &Subject, user: User<'_>, world: &World, now: Timestamp
         world,
         now,
     };
+    judge(&case, |rule| concerns(subject, rule))
+}
+
+/// Judges an object that stands there as if it were being made, but for rules about a change.
+pub(super) fn standing(subject: &Subject, user: User<'_>, world: &World, now: Timestamp) -> Verdict {
+    let case = Case {
+        subject,
+        user,
+        world,
+        now,
+    };
+    judge(&case, |rule| {
+        !rule.reads.iter().any(|reads| matches!(reads, Reads::Change))
+    })
+}
+
+/// Runs those of the operation's rules that `concerns` picks, and the schema.
+fn judge(case: &Case<'_>, concerns: impl Fn(&Rule) -> bool) -> Verdict {
+    let subject = case.subject;
     let mut findings = Findings::default();
     if subject.metadata_changed || !matches!(subject.operation, Operation::Update) {
-        annotations::judge(&case, &mut findings);
+        annotations::judge(case, &mut findings);
     }
     findings.remember_wrong();
     let rules = rules_of(subject.kind)
         .iter()
         .filter(|rule| rule.on.contains(&subject.operation));
-    for rule in rules.filter(|rule| concerns(subject, rule)) {
+    for rule in rules.filter(|rule| concerns(rule)) {
         let mut said = Findings::default();
-        (rule.judge)(&case, &mut said);
+        (rule.judge)(case, &mut said);
         said.remember_wrong();
         // Comparing large settings costs more than judging them: only where there is something to be turned.
         let would_refuse = !said.refusals.is_empty() || !said.missing.is_empty();
-        if would_refuse && is_unchanged(&case, rule) {
+        if would_refuse && is_unchanged(case, rule) {
             said.refusals
                 .drain(..)
                 .for_each(|refusal| findings.tolerate(refusal));
@@ -54,7 +73,7 @@ pub fn validate(subject: &Subject, user: User<'_>, world: &World, now: Timestamp
         findings.wrong.append(&mut said.wrong);
     }
     if subject.body_changed && subject.new.is_some() {
-        schema::judge(&case, &mut findings);
+        schema::judge(case, &mut findings);
     }
     let Findings {
         refusals,
@@ -98,7 +117,7 @@ fn is_unchanged(case: &Case<'_>, rule: &Rule) -> bool {
     rule.reads.iter().all(|reads| match reads {
         Reads::Body(path) => lookup(&new.body.value, path) == lookup(&old.body.value, path),
         Reads::Metadata => false,
-        Reads::Name => true,
+        Reads::Name | Reads::Change => true,
     })
 }
 

@@ -64,7 +64,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         on: ALWAYS,
-        reads: &[Reads::Body(ENABLED)],
+        reads: &[Reads::Body(ENABLED), Reads::Change],
         judge: disabling,
     },
     Rule {

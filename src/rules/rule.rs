@@ -22,6 +22,8 @@ pub(super) enum Reads {
     Metadata,
     /// The name, which never changes.
     Name,
+    /// The difference to what was there: an object that only stands there says nothing to such a rule.
+    Change,
 }
 
 pub(super) const CREATE: &[Operation] = &[Operation::Create];

@@ -1,8 +1,9 @@
 //! Metrics of judging itself: settings and their conversions.
 
-use super::metrics::{self, Reason, enter};
+use super::metrics::{self, ByRule, Reason, enter};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// The handles. Cheap to clone: every clone counts into the same numbers.
@@ -16,6 +17,10 @@ pub struct Judging {
     pub definition_problems: Family<Reason, Counter>,
     /// See [`metrics::IGNORED_ANNOTATIONS`].
     pub ignored_annotations: Counter,
+    /// See [`metrics::WOULD_REFUSE`].
+    pub would_refuse: Family<ByRule, Counter>,
+    /// See [`metrics::INVALID_OBJECTS`].
+    pub invalid_objects: Family<ByRule, Gauge>,
 }
 
 impl Judging {
@@ -41,6 +46,12 @@ impl Judging {
             registry,
             &metrics::IGNORED_ANNOTATIONS,
             judging.ignored_annotations.clone(),
+        );
+        enter(registry, &metrics::WOULD_REFUSE, judging.would_refuse.clone());
+        enter(
+            registry,
+            &metrics::INVALID_OBJECTS,
+            judging.invalid_objects.clone(),
         );
         judging
     }

@@ -129,6 +129,12 @@ table! {
     /// Terms that began and ended.
     LEASE_TRANSITIONS = "hatchway_lease_transitions_total", Counter, ["reason"],
         "Beginnings and ends of this replica's right to write to the cluster";
+    /// Refusals that only warned.
+    WOULD_REFUSE = "hatchway_would_refuse_total", Counter, ["kind", "rule"],
+        "Reviews that a rule would have refused, had it not been told to warn only";
+    /// What is wrong in the world as it is.
+    INVALID_OBJECTS = "hatchway_invalid_objects", Gauge, ["kind", "rule"],
+        "Objects in the world that would be refused if they were made now, by the rule that refuses";
     /// The build.
     BUILD_INFO = "hatchway_build_info", Info, ["version"],
         "The version of the running binary";
@@ -175,6 +181,15 @@ pub struct ByPath {
 pub struct Reason {
     /// Why, from a fixed set.
     pub reason: &'static str,
+}
+
+/// Labels `kind` and `rule`.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ByRule {
+    /// Kind of the object.
+    pub kind: &'static str,
+    /// The rule's number, from a fixed set.
+    pub rule: &'static str,
 }
 
 /// One label `certificate`.
@@ -338,6 +353,12 @@ mod tests {
         trust.mismatch.get_or_create(&object).set(0);
         trust.writes.get_or_create(&object).inc();
         trust.problems.get_or_create(&Reason { reason: "call" }).inc();
+        let by_rule = ByRule {
+            kind: "ModuleConfig",
+            rule: "MC-2",
+        };
+        judging.would_refuse.get_or_create(&by_rule).inc();
+        judging.invalid_objects.get_or_create(&by_rule).set(1);
         // A family without series is not encoded: touch each of them.
         metrics
             .review_requests

@@ -17,6 +17,7 @@ use crate::api::{
 use crate::values::nearest;
 use index::{By, Index};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// How many names a suggestion compares at most, so that no verdict grows with the world.
@@ -158,6 +159,26 @@ impl World {
             Kind::ModuleConfig => list(&self.configs),
             Kind::ModulePullOverride => list(&self.overrides),
             Kind::ModuleRelease => list(&self.releases),
+        }
+    }
+
+    /// The first object of a kind whose name comes after that one, for those who walk through all of them and let
+    /// go of the world between two.
+    pub fn next(&self, kind: Kind, after: &str) -> Option<Object> {
+        fn next<K>(table: &Table<K>, after: &str) -> Option<Arc<K>> {
+            let mut rest = table.range::<str, _>((Bound::Excluded(after), Bound::Unbounded));
+            rest.next().map(|(_, object)| Arc::clone(object))
+        }
+        match kind {
+            Kind::ModuleSource => next(&self.sources, after).map(Object::ModuleSource),
+            Kind::ModuleUpdatePolicy => next(&self.policies, after).map(Object::ModuleUpdatePolicy),
+            Kind::ModuleSettingsDefinition => {
+                next(&self.definitions, after).map(Object::ModuleSettingsDefinition)
+            }
+            Kind::Module => next(&self.modules, after).map(Object::Module),
+            Kind::ModuleConfig => next(&self.configs, after).map(Object::ModuleConfig),
+            Kind::ModulePullOverride => next(&self.overrides, after).map(Object::ModulePullOverride),
+            Kind::ModuleRelease => next(&self.releases, after).map(Object::ModuleRelease),
         }
     }
 

@@ -10,6 +10,7 @@
 mod arrival;
 mod arrows;
 mod cases;
+mod census;
 mod certificates;
 mod cli;
 mod clients;
@@ -17,6 +18,7 @@ mod cluster;
 mod depot;
 mod docs;
 mod drain;
+mod enforcement;
 mod examples;
 mod fuzz;
 mod limits;

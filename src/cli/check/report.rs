@@ -62,7 +62,7 @@ impl About {
 }
 
 /// The rule that stands for documents that could not be read.
-pub(super) const UNREADABLE: &str = "unreadable";
+pub(super) use crate::review::UNREADABLE;
 
 impl Found {
     /// The message as one line says it: a refusal with its field before it, as the server joins them; warnings are

@@ -10,6 +10,8 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use super::census;
+use super::enforce::EnforceArgs;
 use crate::cli::kubeconfig::ClusterArgs;
 use crate::cluster::watches::{self, Outlets};
 use crate::cluster::{self, Standalone, Store};
@@ -19,7 +21,7 @@ use crate::rules::{Skipped, schema};
 use crate::telemetry::Readiness;
 use crate::telemetry::cluster::Following;
 use crate::telemetry::judging::Judging;
-use crate::telemetry::metrics::Reason;
+use crate::telemetry::metrics::{ByRule, Reason};
 use crate::webhook::Reviewer;
 use crate::world::{Shared, World};
 
@@ -39,6 +41,8 @@ pub(super) struct WorldArgs {
         value_delimiter = ','
     )]
     trusted_user: Vec<String>,
+    #[command(flatten)]
+    enforce: EnforceArgs,
 }
 
 /// Where the objects are.
@@ -95,22 +99,27 @@ pub(super) async fn judge(
         standalone: _,
         cluster: _,
         trusted_user,
+        enforce,
     } = args;
+    let enforcement = enforce.enforcement();
     // Compiled now, so that the first review does not wait for it.
     schema::warm_up();
     let judging = Judging::register(registry);
     let world = Arc::new(Shared::new(World::new()));
-    let converter = converter(judging.clone());
+    let converter = converter(ConverterOptions::default(), judging.clone());
     let stop = CancellationToken::new();
     let routes = match objects {
         Objects::Folder(dir) => {
             let store = Arc::new(Store::new(Arc::clone(&world)));
             let settler = Settler::new(converter.clone(), Handle::current());
-            let standalone = Standalone::new(dir, store, namespace, settler).counting(judging.clone());
+            let standalone = Standalone::new(dir, store, namespace, settler)
+                .counting(judging.clone())
+                .enforcing(enforcement.clone());
             let synced = readiness.condition("stores synced", "the files have not been read yet");
             // Before anybody can ask: the first answer is as good as all others.
             if let Some(standalone) = standalone.look(&synced).await {
                 tokio::spawn(standalone.run(synced, stop.clone()));
+                count_invalid(&world, &judging, &stop);
             }
             cluster::router(Arc::clone(&world))
         }
@@ -127,15 +136,28 @@ pub(super) async fn judge(
     };
     let trusted = Trusted::new(namespace, trusted_user);
     Ok(Judge {
-        reviewer: Reviews::new(world, trusted, converter, Tell(judging)),
+        reviewer: Reviews::new(world, trusted, converter, Tell(judging)).enforcing(enforcement),
         routes,
         stop,
     })
 }
 
+/// Counts what is wrong in a world that has been filled.
+fn count_invalid(world: &Arc<Shared>, judging: &Judging, stop: &CancellationToken) {
+    // Its own, so that no review waits for a child, or for a result that had to make room.
+    let options = ConverterOptions {
+        children: 1,
+        kept: 1,
+        ..ConverterOptions::default()
+    };
+    let settler = Settler::new(converter(options, judging.clone()), Handle::current());
+    let gauge = judging.invalid_objects.clone();
+    tokio::spawn(census::run(Arc::clone(world), settler, gauge, stop.clone()));
+}
+
 /// Converts settings in child processes and counts what happens.
-fn converter(judging: Judging) -> Converter {
-    Converter::new(ConverterOptions::default(), move |event| {
+fn converter(options: ConverterOptions, judging: Judging) -> Converter {
+    Converter::new(options, move |event| {
         let reason = match event {
             Event::Kept => "kept",
             Event::Converted(_) => "converted",
@@ -171,6 +193,18 @@ impl Told for Tell {
         tracing::warn!(
             object,
             "the annotation that holds v1alpha1's fields cannot be read and is ignored"
+        );
+    }
+
+    fn would_refuse(&self, kind: &'static str, name: &str, rules: &[&'static str]) {
+        for rule in rules {
+            self.0.would_refuse.get_or_create(&ByRule { kind, rule }).inc();
+        }
+        tracing::info!(
+            kind,
+            name,
+            rules = rules.join(","),
+            "allowed, though rules would refuse it"
         );
     }
 

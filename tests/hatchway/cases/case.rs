@@ -1,7 +1,8 @@
 //! One case, and how it is asked.
 
 use hatchway::api::Kind;
-use hatchway::rules::convert;
+use hatchway::review::Enforcement;
+use hatchway::rules::{convert, rule};
 use hatchway::webhook::Path;
 use hatchway::world::{Object, World};
 use regex::{Captures, Regex};
@@ -18,7 +19,7 @@ const UID: &str = "705ab4f5-6393-11e8-b7cc-42010a800002";
 const TRUSTED: &str = "system:serviceaccount:d8-system:hatchway";
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Case {
     pub(super) name: String,
     #[serde(default)]
@@ -27,6 +28,11 @@ pub(super) struct Case {
     pub(super) silent: Vec<String>,
     #[serde(default)]
     world: Vec<Value>,
+    /// `warn`, as `--enforce`.
+    enforce: Option<String>,
+    /// Rules, as `--warn-only`.
+    #[serde(default)]
+    warn_only: Vec<String>,
     review: Ask,
     #[serde(default)]
     pub(super) verdict: Value,
@@ -81,7 +87,7 @@ fn person() -> String {
 impl Case {
     /// The answer: the response, decoded and without its uid, or the HTTP error.
     pub(super) fn answer(&self) -> Value {
-        let reviewer = Reviewer::new(self.world());
+        let reviewer = Reviewer::new(world(&self.world)).enforcing(self.enforcement());
         let path = match self.review.path.as_str() {
             "validate" => Path::Validate,
             "mutate" => Path::Mutate,
@@ -96,17 +102,26 @@ impl Case {
         answer::decoded(&answer)
     }
 
-    fn world(&self) -> World {
-        let mut world = World::new();
-        for object in &self.world {
-            let text = fill(&whole(object).to_string());
-            let mut object: Value = serde_json::from_slice(&text).unwrap();
-            let kind = Kind::from_name(object["kind"].as_str().unwrap()).unwrap();
-            convert::convert(&mut object, &format!("deckhouse.io/{}", kind.storage_version())).unwrap();
-            world.insert(Object::from_value(object).unwrap_or_else(|error| panic!("{}: {error}", self.name)));
+    fn enforcement(&self) -> Enforcement {
+        match self.enforce.as_deref() {
+            Some("warn") => Enforcement::warn(),
+            None => Enforcement::warn_only(self.warn_only.iter().map(|number| rule(number).unwrap())),
+            Some(other) => panic!("{}: no way to enforce {other}", self.name),
         }
-        world
     }
+}
+
+/// A world of objects written in short.
+pub(crate) fn world(objects: &[Value]) -> World {
+    let mut world = World::new();
+    for object in objects {
+        let text = fill(&whole(object).to_string());
+        let mut object: Value = serde_json::from_slice(&text).unwrap();
+        let kind = Kind::from_name(object["kind"].as_str().unwrap()).unwrap();
+        convert::convert(&mut object, &format!("deckhouse.io/{}", kind.storage_version())).unwrap();
+        world.insert(Object::from_value(object.clone()).unwrap_or_else(|error| panic!("{object}: {error}")));
+    }
+    world
 }
 
 impl Ask {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hatchway::conversion::{Converter, ConverterOptions};
-use hatchway::review::{Reviews, Told, Trusted};
+use hatchway::review::{Enforcement, Reviews, Told, Trusted};
 use hatchway::rules::Skipped;
 use hatchway::webhook::{self, Answer, Deadline, Path};
 use hatchway::world::{Shared, World};
@@ -36,6 +36,7 @@ struct Quiet;
 impl Told for Quiet {
     fn unreadable_annotation(&self, _: &str) {}
     fn skipped(&self, _: &str, _: Skipped) {}
+    fn would_refuse(&self, _: &'static str, _: &str, _: &[&'static str]) {}
 }
 
 impl Reviewer {
@@ -52,6 +53,11 @@ impl Reviewer {
             CONVERTER.clone(),
             Quiet,
         ))
+    }
+
+    /// The same with refusals that only warn.
+    pub(crate) fn enforcing(self, enforcement: Enforcement) -> Self {
+        Self(self.0.enforcing(enforcement))
     }
 
     /// Answers a review as the server does, with patience for what is on its way.

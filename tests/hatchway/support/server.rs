@@ -44,6 +44,19 @@ impl Hatchway {
         Self::run(dir, ca.clone(), &all)
     }
 
+    /// The same over a world that holds files from the start: names and what they say.
+    pub(crate) fn start_on(files: &[(&str, &str)], flags: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let world = dir.path().join("world");
+        std::fs::create_dir(&world).unwrap();
+        for (name, text) in files {
+            std::fs::write(world.join(name), text).unwrap();
+        }
+        let ca = dir.path().join("ca.crt");
+        let all = [&["--ca-file", ca.to_str().unwrap()], flags].concat();
+        Self::run(dir, ca.clone(), &all)
+    }
+
     /// With the certificate in `tls`.
     pub(crate) fn start_with_files(tls: &Path, flags: &[&str]) -> Self {
         let mut all = vec!["--tls-dir", tls.to_str().unwrap()];
@@ -76,7 +89,7 @@ impl Hatchway {
 
     fn run(dir: TempDir, ca: PathBuf, flags: &[&str]) -> Self {
         let world = dir.path().join("world");
-        std::fs::create_dir(&world).unwrap();
+        std::fs::create_dir_all(&world).unwrap();
         let mut all = vec!["--standalone", world.to_str().unwrap()];
         all.extend(flags);
         Self::spawn(dir, ca, &all)

@@ -1,0 +1,35 @@
+//! An object as it stands in the world: what would be refused if it were made now. For what came in while nobody
+//! judged, and for what others have made wrong since.
+//!
+//! | rules | of an object that stands |
+//! |---|---|
+//! | schema, annotations, and all rules on CREATE | speak: also those on names, which bind nobody but him who makes the object |
+//! | about a change or a removal (MC-11, MC-12, MUP-4, MR-1, MR-2, MR-4, MS-6, MS-7) | are silent: nothing changes and nothing goes |
+//! | about who asks (MR-1, MOD-1) | are silent: nobody asks |
+//! | on fields of v1alpha1 (MPO-4, MUP-3) | speak where the object carries such a field |
+
+use super::admit;
+use super::{Parts, User, Verdict, convert, engine};
+use crate::world::{Object, World};
+use jiff::Timestamp;
+use std::borrow::Cow;
+
+/// Who asks when nobody does.
+const NOBODY: User<'static> = User {
+    name: "",
+    trusted: true,
+};
+
+/// Judges an object of the world as it stands. `None` for one that is on its way out (AD-8).
+pub fn standing(object: &Object, world: &World, now: Timestamp) -> Option<Verdict> {
+    if object.metadata().deletion_timestamp.is_some() {
+        return None;
+    }
+    let stored = object.to_value();
+    let written = convert::as_v1alpha1(&stored).map_or(Cow::Borrowed(&stored), Cow::Owned);
+    // An object of the world has a kind, a version and a name.
+    let (kind, version, name) = admit::identify(&written).ok()?;
+    let parts = Parts::from_value(kind, version, &written);
+    let subject = admit::subject(kind, version, name.to_owned(), Some(parts), None);
+    Some(engine::standing(&subject, NOBODY, world, now))
+}
