@@ -21,6 +21,7 @@ mod drain;
 mod enforcement;
 mod examples;
 mod fuzz;
+mod image;
 mod limits;
 mod properties;
 mod protocol;

@@ -80,22 +80,23 @@ fn cluster_rules() -> Value {
         .collect();
     json!([
         // Every replica reads the world and follows it.
-        {"apiGroups": [GROUP], "resources": all, "verbs": ["get", "list", "watch"]},
+        {"apiGroups": [GROUP], "resources": all, "verbs": ["list", "watch"]},
         // The leader writes objects that are stored in an old version anew, after an upgrade.
         {"apiGroups": [GROUP], "resources": plurals, "verbs": ["update"]},
-        // Every replica keeps the caBundle of the webhooks (SV-2): compares, then writes by server-side apply.
+        // Every replica keeps the caBundle of the webhooks (SV-2): watches, and writes by server-side apply. A rule that
+        // binds names lets pass what lists and watches one object by its name.
         {
             "apiGroups": ["admissionregistration.k8s.io"],
             "resources": ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
             "resourceNames": [NAME],
-            "verbs": ["get", "patch"],
+            "verbs": ["list", "watch", "patch"],
         },
-        // Every replica keeps the caBundle of the conversions likewise.
+        // Every replica keeps the caBundle of the conversions likewise; the leader looks at `storedVersions`.
         {
             "apiGroups": ["apiextensions.k8s.io"],
             "resources": ["customresourcedefinitions"],
             "resourceNames": definitions,
-            "verbs": ["get", "patch"],
+            "verbs": ["get", "list", "watch", "patch"],
         },
         // The leader takes versions in which nothing is stored any more out of `storedVersions`.
         {
@@ -118,13 +119,13 @@ fn own_rules() -> Value {
             "resourceNames": [NAME],
             "verbs": ["get", "update"],
         },
-        // Whichever replica comes first makes the authority, all of them read it and change it over (SV-2).
+        // Whichever replica comes first makes the authority, all of them follow it and change it over (SV-2).
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
         {
             "apiGroups": [""],
             "resources": ["secrets"],
             "resourceNames": [CA_SECRET],
-            "verbs": ["get", "update"],
+            "verbs": ["get", "list", "watch", "update"],
         },
     ])
 }

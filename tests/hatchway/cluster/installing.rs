@@ -1,5 +1,6 @@
 //! Installing with kubectl: what `hatchway manifests` prints and what lies in manifests/, in a real API server.
 
+mod by_hand;
 mod cert_manager;
 mod rights;
 mod stored;

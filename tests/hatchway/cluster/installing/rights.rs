@@ -35,7 +35,7 @@ const USED: &[Calls] = &[
         ],
         names: &[],
         namespace: "",
-        verbs: &["get", "list", "watch"],
+        verbs: &["list", "watch"],
     },
     Calls {
         who: "the leader rewrites what is stored in an old version",
@@ -51,10 +51,10 @@ const USED: &[Calls] = &[
         resources: &["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
         names: &["hatchway"],
         namespace: "",
-        verbs: &["get", "patch"],
+        verbs: &["list", "watch", "patch"],
     },
     Calls {
-        who: "every replica keeps the caBundle of the conversions",
+        who: "every replica keeps the caBundle of the conversions, the leader reads storedVersions",
         group: "apiextensions.k8s.io",
         resources: &["customresourcedefinitions"],
         names: &[
@@ -62,7 +62,7 @@ const USED: &[Calls] = &[
             "moduleupdatepolicies.deckhouse.io",
         ],
         namespace: "",
-        verbs: &["get", "patch"],
+        verbs: &["get", "list", "watch", "patch"],
     },
     Calls {
         who: "the leader trims storedVersions",
@@ -100,12 +100,12 @@ const USED: &[Calls] = &[
         verbs: &["create"],
     },
     Calls {
-        who: "every replica reads the authority and rotates it",
+        who: "every replica follows the authority and rotates it",
         group: "",
         resources: &["secrets"],
         names: &["hatchway-ca"],
         namespace: "d8-system",
-        verbs: &["get", "update"],
+        verbs: &["get", "list", "watch", "update"],
     },
     Calls {
         who: "Events about objects without a namespace",
@@ -239,6 +239,15 @@ fn the_account_may_do_what_the_program_does_and_nothing_else() {
     for (call, allowed) in refused.iter().zip(allowed(plane, &asked)) {
         assert!(!allowed, "{call:?}");
     }
+
+    // One object by its name can be listed and watched, and nothing beside it.
+    let own = "--as=system:serviceaccount:d8-system:hatchway";
+    let secrets = ["-n", "d8-system", "get", "secrets", own];
+    let named = ["--field-selector", "metadata.name=hatchway-ca"];
+    let one = plane.kubectl(&[&secrets[..], &named].concat());
+    assert_eq!(one.code, 0, "{}", one.stderr);
+    let all = plane.kubectl(&secrets);
+    assert!(all.stderr.contains("forbidden"), "{}", all.stderr);
 
     // What the roles say, call by call, is what is used.
     let used: BTreeSet<Call> = used.into_iter().map(|(_, call)| call).collect();
