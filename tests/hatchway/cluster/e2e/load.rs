@@ -65,8 +65,8 @@ struct Probe {
 impl Load {
     /// From now on requests flow: to the API server, over HTTP/1.1 and h2, and through kubectl.
     pub(super) fn start(installation: &Installation) -> Self {
-        let stored = "{apiVersion: deckhouse.io/v1alpha1, kind: ModulePullOverride, metadata: {name: load}, spec: {imageTag: main, source: load}}\n---\n\
-            {apiVersion: deckhouse.io/v1alpha1, kind: ModuleSource, metadata: {name: load}, spec: {registry: {repo: registry.example.com/load}}}";
+        let stored = "{apiVersion: deckhouse.io/v1alpha1, kind: ModuleSource, metadata: {name: load}, spec: {registry: {repo: registry.example.com/load}}}\n---\n\
+            {apiVersion: deckhouse.io/v1alpha1, kind: ModulePullOverride, metadata: {name: load}, spec: {imageTag: main, source: load}}";
         let applied = installation.apply(stored);
         assert_eq!(applied.code, 0, "{}", applied.stderr);
         let shared = Arc::new(Shared {
