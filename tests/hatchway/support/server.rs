@@ -48,7 +48,7 @@ impl Hatchway {
     pub(crate) fn start_on(files: &[(&str, &str)], flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let world = dir.path().join("world");
-        std::fs::create_dir(&world).unwrap();
+        std::fs::create_dir_all(&world).unwrap();
         for (name, text) in files {
             std::fs::write(world.join(name), text).unwrap();
         }
@@ -66,13 +66,7 @@ impl Hatchway {
 
     /// In the cluster of a kubeconfig, with a certificate of its own for `127.0.0.1`.
     pub(crate) fn start_in_cluster(kubeconfig: &Path, flags: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let ca = dir.path().join("ca.crt");
-        let mut all = vec!["--kubeconfig", kubeconfig.to_str().unwrap()];
-        all.extend(["--ca-file", ca.to_str().unwrap()]);
-        all.extend(["--webhook-url", "https://127.0.0.1"]);
-        all.extend(flags);
-        Self::spawn(dir, ca.clone(), &all)
+        Self::start_behind("https://127.0.0.1", kubeconfig, flags)
     }
 
     /// In the cluster of a kubeconfig, where API servers call `url`.
