@@ -23,7 +23,8 @@ watcher=$!
 
 # Nobody may be left to read what is printed below; the folder has to go all the same.
 trap '' PIPE
-wait "$program"
+# Until it ends: with job control a stop would count, too.
+wait -f "$program"
 echo "$?"
 exec >&-
 wait "$watcher"

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::installation::{Installation, NAMESPACE, manifests};
+use super::installation::{Installation, manifests};
 use super::replica::until;
 use crate::cases::case::whole;
 use crate::support::control_plane::ControlPlane;
@@ -136,7 +136,6 @@ fn what_was_stored_in_the_old_version_is_read_before_and_after() {
         });
         assert!(!version("v1alpha1")["spec"][field].is_null());
     }
-    let _ = NAMESPACE;
 }
 
 /// What has two versions, and what only the old one says.

@@ -44,8 +44,8 @@ fn kubectl_edit_opens_again_with_every_cause() {
     let comments = comments.join("\n");
     for cause in [
         "moduleconfigs.deckhouse.io \"edited\" was not valid",
-        "* spec.source: Not found: \"the 'edtied' module source does not exist, did you mean \\\"edited\\\"?\"",
-        "* spec.updatePolicy:",
+        "* spec.source: the 'edtied' module source does not exist, did you mean \"edited\"?",
+        "* spec.updatePolicy: the 'nowhere' module policy does not exist: create the ModuleUpdatePolicy first",
     ] {
         assert!(comments.contains(cause), "no {cause:?} in\n{comments}");
     }

@@ -4,7 +4,6 @@ use super::balancer::State;
 use super::installation::Installation;
 use super::load::Load;
 use super::replica::until;
-use crate::support::http::Version;
 
 #[test]
 fn no_admission_fails_while_replicas_come_and_go() {
@@ -129,7 +128,8 @@ fn a_lost_api_server_is_served_through_and_told() {
         );
         replica.until("it says that the API server is gone", || {
             let (_, body) = replica.get("/readyz")?;
-            body.contains("API server").then_some(())
+            let said = body.contains("API server") && replica.log().contains("changes are not followed");
+            (said && replica.metric("hatchway_watch_up{") < KINDS).then_some(())
         });
     }
 
@@ -156,5 +156,7 @@ fn a_lost_api_server_is_served_through_and_told() {
     }
     let load = Load::start(&installation);
     load.assert_all_well("a restart of the API server");
-    let _ = Version::H1;
 }
+
+/// Each kind has a watch, whose metric is 1 while it is followed.
+const KINDS: f64 = 7.0;
