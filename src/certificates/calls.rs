@@ -32,8 +32,8 @@ pub(super) enum CallError {
     #[error("somebody else has written meanwhile")]
     Outdated,
     /// The API server refused, or could not be reached.
-    #[error("{0}")]
-    Failed(#[source] Box<Error>),
+    #[error("{}", words(.0))]
+    Failed(Box<Error>),
 }
 
 impl Calls {
@@ -55,22 +55,39 @@ impl Calls {
         }
     }
 
-    /// Applies a caBundle to an object as it was read.
+    /// Applies caBundles to the places of an object as it was read.
     pub(super) async fn apply(
         &self,
         carrier: &Carrier,
         carried: &Carried,
-        bundle: &Roots,
+        bundles: &[Roots],
     ) -> Result<DynamicObject, CallError> {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &carrier.resource());
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        let patch = Patch::Apply(carrier.patch(carried, bundle));
+        let patch = Patch::Apply(carrier.patch(carried, bundles));
         within(api.patch(&carrier.name, &parameters, &patch)).await
     }
 
     pub(super) fn secrets(&self) -> Api<Secret> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
+}
+
+/// What went wrong, in the API server's words where it said any.
+pub(super) fn words(error: &Error) -> String {
+    match error {
+        Error::Api(status) => status.message.clone(),
+        Error::HyperError(error) => chain(error),
+        Error::Service(error) => chain(&**error),
+        other => other.to_string(),
+    }
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut said: Vec<String> = causes.map(ToString::to_string).collect();
+    said.dedup();
+    said.join(": ")
 }
 
 async fn within<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, CallError> {

@@ -6,7 +6,7 @@ use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
 use super::roots::Roots;
-use crate::api::installation::{NAME, convert_service};
+use crate::api::installation::{FIELD_MANAGER, NAME, convert_service};
 use crate::api::{GROUP, Kind};
 
 /// An object that carries our caBundle.
@@ -58,6 +58,8 @@ pub(super) struct Entry {
     /// The host that the caller verifies.
     pub(super) host: String,
     pub(super) bundle: Roots,
+    /// Whether a replica of ours wrote the bundle, and nobody else since.
+    pub(super) ours: bool,
 }
 
 impl Sort {
@@ -146,6 +148,7 @@ impl Carrier {
                 name: name.to_owned(),
                 host,
                 bundle: Roots::from_pem(&bundle.unwrap_or_default()),
+                ours: self.is_ours(object, name),
             });
         }
         Carried {
@@ -156,12 +159,32 @@ impl Carrier {
         }
     }
 
-    /// What is applied so that the places that are about us hold `bundle`. It names the very object that was read: where
-    /// that has changed or gone meanwhile, the API server answers with a conflict.
-    pub(super) fn patch(&self, carried: &Carried, bundle: &Roots) -> Value {
+    /// Whether the API server remembers us as the one who wrote the bundle of a place.
+    fn is_ours(&self, object: &DynamicObject, entry: &str) -> bool {
+        let managed = object.metadata.managed_fields.iter().flatten();
+        let applied = managed.filter(|managed| {
+            managed.manager.as_deref() == Some(FIELD_MANAGER) && managed.operation.as_deref() == Some("Apply")
+        });
+        let mut fields = applied.filter_map(|managed| managed.fields_v1.as_ref());
+        fields.any(|fields| {
+            let holder = match self.sort {
+                Sort::Definition => &fields.0["f:spec"]["f:conversion"]["f:webhook"],
+                Sort::Validating | Sort::Mutating => {
+                    let key = format!("k:{}", json!({"name": entry}));
+                    &fields.0["f:webhooks"][key]
+                }
+            };
+            holder["f:clientConfig"].get("f:caBundle").is_some()
+        })
+    }
+
+    /// What is applied so that the places that are about us hold their `bundles`, in order. It names the very object that
+    /// was read: where that has changed or gone meanwhile, the API server answers with a conflict.
+    pub(super) fn patch(&self, carried: &Carried, bundles: &[Roots]) -> Value {
         let resource = self.resource();
-        let bundle = STANDARD.encode(bundle.to_pem());
-        let config = json!({"caBundle": bundle});
+        let mut configs = bundles
+            .iter()
+            .map(|bundle| json!({"caBundle": STANDARD.encode(bundle.to_pem())}));
         let mut patch = json!({
             "apiVersion": resource.api_version,
             "kind": resource.kind,
@@ -172,13 +195,12 @@ impl Carrier {
             },
         });
         if self.sort == Sort::Definition {
-            patch["spec"] = json!({"conversion": {"webhook": {"clientConfig": config}}});
+            patch["spec"] = json!({"conversion": {"webhook": {"clientConfig": configs.next()}}});
         } else {
-            let webhooks = carried
-                .entries
-                .iter()
-                .map(|entry| json!({"name": entry.name, "clientConfig": config}));
-            patch["webhooks"] = webhooks.collect();
+            let webhooks = carried.entries.iter().zip(configs);
+            let webhook =
+                |(entry, config): (&Entry, Value)| json!({"name": entry.name, "clientConfig": config});
+            patch["webhooks"] = webhooks.map(webhook).collect();
         }
         patch
     }
@@ -253,7 +275,7 @@ mod tests {
         assert!(carried.entries[1].bundle.is_empty());
 
         assert_eq!(
-            carrier.patch(&carried, &roots),
+            carrier.patch(&carried, &[roots.clone(), roots]),
             json!({
                 "apiVersion": "admissionregistration.k8s.io/v1",
                 "kind": "ValidatingWebhookConfiguration",
@@ -286,9 +308,27 @@ mod tests {
         );
         assert_eq!(carried.entries[0].host, "hatchway-convert.d8-system.svc");
         assert_eq!(
-            carrier.patch(&carried, &Roots::default())["spec"],
+            carrier.patch(&carried, &[Roots::default()])["spec"],
             json!({"conversion": {"webhook": {"clientConfig": {"caBundle": ""}}}})
         );
+    }
+
+    #[test]
+    fn who_wrote_a_bundle_is_read_from_what_the_api_server_remembers() {
+        let carrier = &Carrier::all()[0];
+        let webhook = |name| json!({"name": name, "clientConfig": {"service": {"name": "hatchway", "namespace": "d8-system"}}});
+        let mut object = object(carrier, json!({"webhooks": [webhook("a.b"), webhook("c.d")]}));
+        let managed = json!([
+            {"manager": "hatchway", "operation": "Apply", "fieldsV1": {"f:webhooks": {
+                "k:{\"name\":\"a.b\"}": {".": {}, "f:clientConfig": {"f:caBundle": {}}},
+                "k:{\"name\":\"c.d\"}": {".": {}}}}},
+            {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:webhooks": {
+                "k:{\"name\":\"c.d\"}": {"f:clientConfig": {"f:caBundle": {}}}}}},
+        ]);
+        object.metadata.managed_fields = serde_json::from_value(managed).unwrap();
+        let carried = carrier.read(&object, &service());
+        let ours: Vec<bool> = carried.entries.iter().map(|entry| entry.ours).collect();
+        assert_eq!(ours, [true, false]);
     }
 
     #[test]

@@ -87,8 +87,9 @@ impl Judgement {
         }
         if self.unjudged > 0 {
             let places = self.unjudged;
+            let noun = if places == 1 { "entry" } else { "entries" };
             notes.push(format!(
-                "without a caBundle, left to the API server's own roots: {places} entries"
+                "without a caBundle, left to the API server's own roots: {places} {noun}"
             ));
         }
         Ok((!notes.is_empty()).then(|| notes.join("; ")))

@@ -7,6 +7,8 @@
 
 mod bundles;
 mod signing;
+mod strangers;
+mod troubles;
 
 use std::io;
 use std::sync::Arc;
@@ -33,11 +35,16 @@ use crate::telemetry::readiness::{Condition, Note};
 use crate::telemetry::trust::{Object, Trust};
 use bundles::{Held, Repairs};
 use signing::Signing;
+use strangers::Strangers;
+use troubles::Troubles;
 
 /// How often the clock is looked at while nothing else happens: leaves, files and time limits go by it.
 const TICK: Duration = Duration::from_secs(1);
 /// How long readiness tells of something that was mended: long enough to be seen by somebody who comes to look.
 const TOLD: Duration = Duration::from_mins(10);
+
+/// The trouble with what is done here, beside those of the watches.
+const CALLS: &str = "cannot keep the certificate authority and the caBundles";
 
 /// Who signs what is served.
 pub enum Source {
@@ -73,8 +80,8 @@ pub struct Keeper {
     once_ready: bool,
     /// What was mended last, and when.
     mended: Option<(Instant, String)>,
-    /// What went wrong last, until it goes well.
-    trouble: Option<String>,
+    troubles: Troubles,
+    strangers: Strangers,
     /// No calls before this.
     pause: Option<Instant>,
     pace: Pace,
@@ -129,7 +136,8 @@ impl Keeper {
             note: readiness.note(),
             once_ready: false,
             mended: None,
-            trouble: None,
+            troubles: Troubles::default(),
+            strangers: Strangers::default(),
             pause: None,
             pace: Pace::default(),
             trust,
@@ -175,20 +183,29 @@ impl Keeper {
                 self.know(number, carried);
                 self.pause = None;
             }
-            Notice::Trouble(error) => self.failed(error),
+            Notice::Trouble(watch, error) => {
+                self.trust
+                    .problems
+                    .get_or_create(&Reason { reason: "watch" })
+                    .inc();
+                self.troubles
+                    .enter(format!("cannot watch {watch}"), error, Instant::now());
+            }
         }
     }
 
     async fn step(&mut self) {
         let now = SystemTime::now();
         self.held.look(&self.known, Instant::now());
+        self.strangers
+            .look(&self.known, self.wanted.as_ref(), Instant::now());
         if self.pause.is_none_or(|pause| pause <= Instant::now()) {
             self.pause = None;
             match self.keep(now).await {
                 Ok(()) => {}
                 // Whoever was quicker has rung already, or will.
                 Err(CallError::Outdated) => self.pause = Some(Instant::now() + Pace::FIRST),
-                Err(error) => self.failed(error.to_string()),
+                Err(error) => self.failed(&error),
             }
         }
         self.publish();
@@ -214,9 +231,7 @@ impl Keeper {
             }
         }
         self.keep_bundles().await?;
-        if self.trouble.take().is_some() {
-            tracing::info!("certificate authority and caBundles are kept again");
-        }
+        self.troubles.over(CALLS);
         self.pace = Pace::default();
         Ok(())
     }
@@ -234,18 +249,11 @@ impl Keeper {
         self.published = Some(wanted.clone());
     }
 
-    fn failed(&mut self, error: String) {
-        self.trust
-            .problems
-            .get_or_create(&Reason { reason: "call" })
-            .inc();
-        if self.trouble.as_ref() != Some(&error) {
-            tracing::warn!(
-                error,
-                "certificate authority and caBundles cannot be kept, tried again"
-            );
-        }
-        self.trouble = Some(error);
+    fn failed(&mut self, error: &CallError) {
+        let reason = Reason { reason: "call" };
+        self.trust.problems.get_or_create(&reason).inc();
+        self.troubles
+            .enter(CALLS.to_owned(), error.to_string(), Instant::now());
         self.pause = self.pace.next().map(|pause| Instant::now() + pause);
     }
 
@@ -306,7 +314,8 @@ impl Keeper {
         let mended = mended
             .filter(|(when, _)| when.elapsed() < TOLD)
             .map(|(_, what)| what);
-        let notes = [note.as_ref(), mended, self.trouble.as_ref()];
+        let trouble = self.troubles.told(Instant::now());
+        let notes = [note.as_ref(), mended, trouble.as_ref()];
         let notes: Vec<&str> = notes.into_iter().flatten().map(String::as_str).collect();
         if notes.is_empty() {
             self.note.clear();

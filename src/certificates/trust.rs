@@ -42,8 +42,13 @@ pub(super) fn verify(
     }
     let parsed = ParsedCertificate::try_from(leaf).map_err(|error| words(&error))?;
     verify_server_name(&parsed, &name).map_err(|error| words(&error))?;
+    // Go asks of a root what rustls takes for granted.
+    let fit = |root: &&CertificateDer<'static>| {
+        let living = x509::validity(root).is_ok_and(|life| life.not_before <= now && now <= life.not_after);
+        living && x509::may_sign(root)
+    };
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(bundle.iter().cloned());
+    roots.add_parsable_certificates(bundle.iter().filter(fit).cloned());
     let provider = CryptoProvider::get_default().ok_or("no crypto provider is installed")?;
     let now = UnixTime::since_unix_epoch(now.duration_since(UNIX_EPOCH).unwrap_or_default());
     verify_server_cert_signed_by_trust_anchor(
@@ -60,8 +65,9 @@ pub(super) fn verify(
 fn words(error: &rustls::Error) -> String {
     use rustls::CertificateError as Wrong;
     match error {
-        rustls::Error::InvalidCertificate(Wrong::UnknownIssuer) => {
-            "the served certificate was not signed by a certificate in the caBundle".to_owned()
+        // A bad signature is that of a namesake.
+        rustls::Error::InvalidCertificate(Wrong::UnknownIssuer | Wrong::BadSignature) => {
+            "the served certificate was not signed by an authority in the caBundle".to_owned()
         }
         rustls::Error::InvalidCertificate(Wrong::NotValidForName | Wrong::NotValidForNameContext { .. }) => {
             "the served certificate is for other names".to_owned()
@@ -106,7 +112,7 @@ mod tests {
         let wrong = |bundle: &Roots, name, at| verify(chain, bundle, name, at).unwrap_err();
         assert_eq!(
             wrong(&bundle(&[&other]), NAME, now),
-            "the served certificate was not signed by a certificate in the caBundle"
+            "the served certificate was not signed by an authority in the caBundle"
         );
         assert_eq!(
             wrong(&bundle(&[&ours]), "hatchway.elsewhere.svc", now),
@@ -124,6 +130,29 @@ mod tests {
         assert_eq!(
             verify(&[], &bundle(&[&ours]), NAME, now).unwrap_err(),
             "no certificate is served"
+        );
+    }
+
+    #[test]
+    fn an_authority_that_has_expired_or_is_none_vouches_for_nobody() {
+        crate::certificates::install_provider();
+        let now = SystemTime::now();
+        let brief = Authority::generate(now, Duration::from_mins(1)).unwrap();
+        let chain = brief.sign(&[NAME.into()], now).unwrap().key().cert.clone();
+        assert_eq!(verify(&chain, &bundle(&[&brief]), NAME, now), Ok(()));
+
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["none.example.com".to_owned()]).unwrap();
+        let none = params.self_signed(&key).unwrap();
+        let issuer = rcgen::Issuer::from_ca_cert_der(none.der(), key).unwrap();
+        let leaf = CertificateParams::new(vec![NAME.to_owned()])
+            .unwrap()
+            .signed_by(&KeyPair::generate().unwrap(), &issuer)
+            .unwrap();
+        let roots: Roots = [none.der().clone()].into_iter().collect();
+        assert_eq!(
+            verify(&[leaf.der().clone()], &roots, NAME, now).unwrap_err(),
+            "the served certificate was not signed by an authority in the caBundle"
         );
     }
 

@@ -8,7 +8,7 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, watch_object};
 
-use super::calls::Calls;
+use super::calls::{self, Calls};
 use super::carriers::{Carried, Carrier, Target};
 use crate::api::installation::CA_SECRET;
 
@@ -19,8 +19,8 @@ pub(super) enum Notice {
     Secret,
     /// What stands in the carrier of this number now; nothing where it is not there.
     Carrier(usize, Option<Carried>),
-    /// A watch is broken, and begun again soon.
-    Trouble(String),
+    /// The watch of this name is broken, and begun again soon.
+    Trouble(String, String),
 }
 
 /// A watch on each carrier, and on the Secret if it is of interest. They go on until dropped, through every trouble.
@@ -35,7 +35,7 @@ pub(super) fn all(
         let events = watch_object(calls.secrets(), CA_SECRET).backoff(Pace::default());
         let notices = events.map(|event| match event {
             Ok(_) => Notice::Secret,
-            Err(error) => trouble(&format!("secret {CA_SECRET}"), &error),
+            Err(error) => Notice::Trouble(format!("secret {CA_SECRET}"), words(&error)),
         });
         watches.push(notices.boxed());
     }
@@ -45,15 +45,22 @@ pub(super) fn all(
         let (carrier, target) = (carrier.clone(), target.clone());
         let notices = events.map(move |event| match event {
             Ok(object) => Notice::Carrier(number, object.map(|object| carrier.read(&object, &target))),
-            Err(error) => trouble(&carrier.to_string(), &error),
+            Err(error) => Notice::Trouble(carrier.to_string(), words(&error)),
         });
         watches.push(notices.boxed());
     }
     select_all(watches).boxed()
 }
 
-fn trouble(what: &str, error: &watcher::Error) -> Notice {
-    Notice::Trouble(format!("cannot watch {what}: {error}"))
+fn words(error: &watcher::Error) -> String {
+    use watcher::Error as Wrong;
+    match error {
+        Wrong::InitialListFailed(error) | Wrong::WatchStartFailed(error) | Wrong::WatchFailed(error) => {
+            calls::words(error)
+        }
+        Wrong::WatchError(status) => status.message.clone(),
+        Wrong::NoResourceVersion => error.to_string(),
+    }
 }
 
 /// How soon something that failed is tried again: soon at first, and every few seconds for as long as it takes, since
@@ -63,7 +70,7 @@ pub(super) struct Pace(Duration);
 
 impl Pace {
     pub(super) const FIRST: Duration = Duration::from_millis(200);
-    const LAST: Duration = Duration::from_secs(5);
+    pub(super) const LAST: Duration = Duration::from_secs(5);
 }
 
 impl Default for Pace {

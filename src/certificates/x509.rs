@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustls::pki_types::CertificateDer;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
+use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 
 /// From when until when a certificate is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,18 @@ pub(super) fn validity(certificate: &CertificateDer<'_>) -> Result<Validity, x50
         not_before: time(validity.not_before),
         not_after: time(validity.not_after),
     })
+}
+
+/// Whether a certificate may sign others. What cannot be read may not.
+pub(super) fn may_sign(certificate: &CertificateDer<'_>) -> bool {
+    let Ok(parsed) = Certificate::from_der(certificate) else {
+        return false;
+    };
+    let signed = parsed.tbs_certificate();
+    let constraints = signed.get_extension::<BasicConstraints>();
+    let usage = signed.get_extension::<KeyUsage>();
+    matches!(constraints, Ok(Some((_, constraints))) if constraints.ca)
+        && usage.is_ok_and(|usage| usage.is_none_or(|(_, usage)| usage.key_cert_sign()))
 }
 
 /// Whole seconds since 1970, for metrics.

@@ -130,12 +130,13 @@ impl Keeper {
         *known = Some(carried);
     }
 
-    /// Whether every place holds just what is wanted.
+    /// Whether every place holds what is wanted, and nothing that must not be there.
     pub(super) fn all_hold(&self) -> bool {
         let Some(wanted) = &self.wanted else {
             return true;
         };
-        entries(&self.known).all(|entry| entry.bundle == *wanted)
+        let now = Instant::now();
+        entries(&self.known).all(|entry| self.strangers.fits(entry, wanted, now))
     }
 
     /// Writes what is wanted to where it is not.
@@ -150,7 +151,8 @@ impl Keeper {
             };
             let now = Instant::now();
             let repair = &mut self.repairs.0[number];
-            if carried.entries.iter().all(|entry| entry.bundle == wanted) {
+            let fits = |entry: &Entry| self.strangers.fits(entry, &wanted, now);
+            if carried.entries.iter().all(fits) {
                 repair.right = Some(wanted.clone());
                 continue;
             }
@@ -167,11 +169,19 @@ impl Keeper {
 
     async fn apply(&mut self, number: usize, carried: &Carried, wanted: &Roots) -> Result<(), CallError> {
         let carrier = self.carriers[number].clone();
-        let object = self.calls.apply(&carrier, carried, wanted).await?;
+        let now = Instant::now();
+        let bundles = carried
+            .entries
+            .iter()
+            .map(|entry| self.strangers.bundle(entry, wanted, now));
+        let bundles: Vec<Roots> = bundles.collect();
+        let object = self.calls.apply(&carrier, carried, &bundles).await?;
         let repair = &mut self.repairs.0[number];
         repair.made(Instant::now());
-        // It was right before, and nothing else was wanted since: somebody has overwritten it.
-        let overwritten = repair.right.as_ref() == Some(wanted);
+        // It was right before, nothing else was wanted since, and it was not one of us.
+        let by_others = |(entry, bundle): (&Entry, &Roots)| !entry.ours && entry.bundle != *bundle;
+        let overwritten =
+            repair.right.as_ref() == Some(wanted) && carried.entries.iter().zip(&bundles).any(by_others);
         repair.right = Some(wanted.clone());
         let object_label = Object {
             object: carrier.sort.name(),

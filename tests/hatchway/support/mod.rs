@@ -12,4 +12,4 @@ pub(crate) mod reviewer;
 mod server;
 pub(crate) mod token_service;
 
-pub(crate) use server::{Hatchway, PATIENCE, command, eventually};
+pub(crate) use server::{Hatchway, PATIENCE, command, eventually, eventually_within};
