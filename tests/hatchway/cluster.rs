@@ -4,6 +4,7 @@ mod certificates;
 mod crds;
 mod e2e;
 mod installing;
+mod lease;
 mod settings;
 mod watches;
 

@@ -23,7 +23,7 @@ watcher=$!
 
 # Nobody may be left to read what is printed below; the folder has to go all the same.
 trap '' PIPE
-# Until it ends: with job control a stop would count, too.
+# To its end: a program that is only stopped will go on.
 wait -f "$program"
 echo "$?"
 exec >&-
