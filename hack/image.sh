@@ -26,10 +26,11 @@ created=$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)
 # The certificate authorities of the world, for registries that have no `ca` of their own.
 roots=/etc/ssl/certs/ca-certificates.crt
 
-"$root"/hack/debian.sh umoci "$roots=ca-certificates"
+wanted=(umoci "$roots=ca-certificates")
+[[ ${HATCHWAY_IMAGE_BINARY:-} ]] || wanted+=(musl-gcc=musl-tools)
+"$root"/hack/debian.sh "${wanted[@]}"
 
 if [[ ! ${HATCHWAY_IMAGE_BINARY:-} ]]; then
-  "$root"/hack/debian.sh musl-gcc=musl-tools
   if have rustup; then
     rustup target add "$triple" >&2
   fi

@@ -14,18 +14,18 @@ fn the_overlay_adds_certificates_where_they_are_served_and_trusted() {
     let kustomized = plane.kubectl(&["kustomize", &folder("manifests/cert-manager")]);
     assert_eq!(kustomized.code, 0, "{}", kustomized.stderr);
     let overlay = objects(&kustomized.stdout);
-    let base = objects(&manifests(&["all", "--image", "hatchway"]));
+    let printed = objects(&manifests(&["all", "--image", "hatchway"]));
 
     let mut added = String::new();
-    let mut annotated = Vec::new();
+    let mut injected = Vec::new();
     for object in &overlay {
-        if base.contains(object) {
+        if printed.contains(object) {
             continue;
         }
         let mut bare = object.clone();
         let annotations = bare["metadata"].as_object_mut().unwrap().remove("annotations");
-        if base.contains(&bare) {
-            annotated.push((name(object), annotations.unwrap()[ANNOTATION].clone()));
+        if printed.contains(&bare) {
+            injected.push((name(object), annotations.unwrap()[ANNOTATION].clone()));
             continue;
         }
         added += "---\n";
@@ -33,8 +33,8 @@ fn the_overlay_adds_certificates_where_they_are_served_and_trusted() {
         added += "\n";
     }
     // Wherever the API server calls.
-    annotated.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let names: Vec<&str> = annotated.iter().map(|(name, _)| name.as_str()).collect();
+    injected.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let names: Vec<&str> = injected.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(
         names,
         [
@@ -44,7 +44,7 @@ fn the_overlay_adds_certificates_where_they_are_served_and_trusted() {
             "ValidatingWebhookConfiguration/hatchway",
         ]
     );
-    assert!(annotated.iter().all(|(_, from)| from == "d8-system/hatchway"));
+    assert!(injected.iter().all(|(_, from)| from == "d8-system/hatchway"));
     golden("tests/golden/manifests/cert-manager.yaml", &added);
     // Everything else is as it was: the Deployment has the one change, and nothing is gone.
     let theirs = |object: &&Value| {
@@ -53,12 +53,15 @@ fn the_overlay_adds_certificates_where_they_are_served_and_trusted() {
             .unwrap()
             .starts_with("cert-manager.io/")
     };
-    assert_eq!(overlay.len(), base.len() + overlay.iter().filter(theirs).count());
+    assert_eq!(
+        overlay.len(),
+        printed.len() + overlay.iter().filter(theirs).count()
+    );
 
     let ours: Vec<&Value> = overlay.iter().filter(|object| !theirs(object)).collect();
     let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": ours});
     let applied = plane.kubectl_with(&["apply", "--dry-run=server", "-f", "-"], &list.to_string());
-    assert_eq!(taken(&applied).len(), base.len());
+    assert_eq!(taken(&applied).len(), printed.len());
 }
 
 fn name(object: &Value) -> String {
