@@ -27,8 +27,11 @@ impl Format {
 
 /// Checks what was given for `--log`: directives such as `info` or `hatchway=debug,hyper=warn`.
 pub fn filter(text: &str) -> Result<EnvFilter, ParseError> {
-    // What this crate logs of a certificate that it refuses is in the error of whoever connected.
-    EnvFilter::builder().parse(format!("rustls_platform_verifier=off,{text}"))
+    // What these crates log is in the error of whoever called, who tells once what goes on for long: of an API server
+    // that is away the second would write a line for every try.
+    EnvFilter::builder().parse(format!(
+        "rustls_platform_verifier=off,kube_client::client::builder=off,{text}"
+    ))
 }
 
 /// Sends logs to standard error from here on. A second call changes nothing.

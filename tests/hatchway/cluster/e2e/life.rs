@@ -128,7 +128,7 @@ fn a_lost_api_server_is_served_through_and_told() {
         );
         replica.until("it says that the API server is gone", || {
             let (_, body) = replica.get("/readyz")?;
-            let said = body.contains("API server") && replica.log().contains("changes are not followed");
+            let said = body.contains("API server") && replica.log().contains("the API server is away");
             (said && replica.metric("hatchway_watch_up{") < KINDS).then_some(())
         });
     }
@@ -147,13 +147,20 @@ fn a_lost_api_server_is_served_through_and_told() {
     );
     for replica in &installation.replicas {
         assert_eq!(installation.balancer.state(&replica.name), State::Ready);
-        replica.until("the new source is known", || {
-            replica
-                .review(&bundle, "after", "after")
-                .is_allowed()
-                .then_some(())
+        replica.until("the new source is known, and every kind is followed", || {
+            let knows = replica.review(&bundle, "after", "after").is_allowed();
+            (knows && replica.metric("hatchway_watch_up{") >= KINDS).then_some(())
         });
+        assert!(
+            replica.log().contains("the API server is back"),
+            "{}",
+            replica.log()
+        );
+        // Away for seconds, and told once, not with every try.
+        let told = replica.log().matches("the API server is away").count();
+        assert!(told <= 3, "told {told} times");
     }
+    installation.forgive_what_a_start_forbade();
     let load = Load::start(&installation);
     load.assert_all_well("a restart of the API server");
 }
