@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The real parts that the tests run against: an API server with its etcd and kubectl, registries, a registry client.
-#   hack/parts.sh install   makes or installs what is missing
-#   hack/parts.sh paths     prints NAME=PATH lines, makes nothing; a variable of that name, when set, wins
+#   hack/parts.sh install [PART...]   makes or installs what is missing: all, or assets, registry, crane, debian_registry
+#   hack/parts.sh paths               prints NAME=PATH lines, makes nothing; a variable of that name, when set, wins
 set -euo pipefail
 # shellcheck source=hack/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -64,11 +64,14 @@ debian_registry() {
 
 case ${1:-} in
 install)
+  parts=("${@:2}")
+  wanted() { ((${#parts[@]} == 0)) || [[ " ${parts[*]} " == *" $1 "* ]]; }
   "$root"/hack/debian.sh skopeo umoci pigz zstd
-  [[ ${KUBEBUILDER_ASSETS:-} ]] || cached "$assets_entry" assets
-  [[ ${HATCHWAY_TEST_REGISTRY:-} ]] || cached "$registry_entry" registry
-  [[ ${HATCHWAY_TEST_CRANE:-} ]] || cached "$crane_entry" crane
-  [[ ${HATCHWAY_TEST_DOCKER_REGISTRY:-} ]] || have docker-registry || cached "$debian_registry_entry" debian_registry
+  [[ ${KUBEBUILDER_ASSETS:-} ]] || ! wanted assets || cached "$assets_entry" assets
+  [[ ${HATCHWAY_TEST_REGISTRY:-} ]] || ! wanted registry || cached "$registry_entry" registry
+  [[ ${HATCHWAY_TEST_CRANE:-} ]] || ! wanted crane || cached "$crane_entry" crane
+  [[ ${HATCHWAY_TEST_DOCKER_REGISTRY:-} ]] || have docker-registry || ! wanted debian_registry ||
+    cached "$debian_registry_entry" debian_registry
   ;;
 paths)
   echo "KUBEBUILDER_ASSETS=${KUBEBUILDER_ASSETS:-$cache/$assets_entry}"

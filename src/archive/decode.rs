@@ -4,7 +4,6 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::error::Fault;
 use super::flow::LayerBytes;
 use super::limits::Limits;
 
@@ -31,13 +30,27 @@ pub(super) fn is_layer_type(media_type: &str) -> bool {
 }
 
 /// What a layer's bytes come from: a channel, or memory in tests and fuzzing.
-pub(crate) trait Source: BufRead {
+pub(crate) trait Source: BufRead + Send {
     /// The first bytes without taking them, at least four unless there are fewer.
     fn head(&mut self) -> io::Result<&[u8]>;
     /// Compressed bytes handed out so far.
     fn taken(&self) -> u64;
     /// Whether the sender went away.
     fn is_cut(&self) -> bool;
+}
+
+impl Source for Box<dyn Source + '_> {
+    fn head(&mut self) -> io::Result<&[u8]> {
+        self.as_mut().head()
+    }
+
+    fn taken(&self) -> u64 {
+        self.as_ref().taken()
+    }
+
+    fn is_cut(&self) -> bool {
+        self.as_ref().is_cut()
+    }
 }
 
 impl Source for LayerBytes<'_> {
@@ -78,7 +91,7 @@ impl<S: Source> Decoder<S> {
         Ok(Self::Plain(source))
     }
 
-    fn source(&self) -> &S {
+    pub(super) fn source(&self) -> &S {
         match self {
             Self::Plain(source) => source,
             Self::Gzip(reader) => reader.get_ref().get_ref(),
@@ -99,6 +112,16 @@ impl<S: Source> Decoder<S> {
             Self::Plain(source) => source.consume(amount),
             Self::Gzip(reader) => reader.consume(amount),
             Self::Zstd(reader) => reader.consume(amount),
+        }
+    }
+}
+
+impl<S: Source> Read for Decoder<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(source) => source.read(buffer),
+            Self::Gzip(reader) => reader.read(buffer),
+            Self::Zstd(reader) => reader.read(buffer),
         }
     }
 }
@@ -131,13 +154,12 @@ pub(super) struct Metered<'b, S: Source> {
 }
 
 impl<'b, S: Source> Metered<'b, S> {
-    pub(super) fn new(source: S, budget: &'b mut Budget) -> Result<Self, Fault> {
-        let decoder = Decoder::new(source).map_err(|_| Fault::Cut)?;
-        Ok(Self {
+    pub(super) fn new(decoder: Decoder<S>, budget: &'b mut Budget) -> Self {
+        Self {
             decoder,
             budget,
             here: 0,
-        })
+        }
     }
 
     /// The next bytes, none at the end of the layer.

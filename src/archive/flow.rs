@@ -14,7 +14,7 @@ use super::error::{Failure, Fault, ReadError, Refusal, shown};
 /// Batches that wait for the blocking thread.
 const BATCHES: usize = 4;
 /// A batch grows up to this while the channel is full, in bytes: fewer wake-ups, and memory stays bounded.
-const BATCH: usize = 512 * 1024;
+const BATCH: usize = 256 * 1024;
 
 /// Which image is being read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,11 @@ fn tell(image: &Image, layer: String, fault: Fault) -> ReadError {
 }
 
 enum Piece {
-    Layer { digest: String, media_type: String },
+    Layer {
+        digest: String,
+        media_type: String,
+        size: u64,
+    },
     Bytes(Vec<Bytes>),
     LayerEnd,
     Done,
@@ -134,6 +138,7 @@ impl Pump<'_> {
             let head = Piece::Layer {
                 digest: layer.digest.clone(),
                 media_type: layer.media_type,
+                size: layer.size,
             };
             let mut source = Hashed {
                 digest: layer.digest,
@@ -267,19 +272,25 @@ impl Incoming {
         }
     }
 
-    /// The next layer's bytes and media type; `None` after the last, when all of them had the right digest.
-    pub(super) fn next_layer(&mut self) -> Result<Option<(LayerBytes<'_>, String)>, Fault> {
+    /// The next layer's bytes; `None` after the last, when all of them had the right digest.
+    pub(super) fn next_layer(&mut self) -> Result<Option<LayerBytes<'_>>, Fault> {
         match self.receive.blocking_recv() {
-            Some(Piece::Layer { digest, media_type }) => {
+            Some(Piece::Layer {
+                digest,
+                media_type,
+                size,
+            }) => {
                 self.layer = digest;
                 let bytes = LayerBytes {
+                    media_type,
+                    size,
                     receive: &mut self.receive,
                     batch: Vec::new().into_iter(),
                     chunk: Bytes::new(),
                     state: State::Open,
                     taken: 0,
                 };
-                Ok(Some((bytes, media_type)))
+                Ok(Some(bytes))
             }
             Some(Piece::Done) => Ok(None),
             _ => Err(Fault::Cut),
@@ -296,6 +307,10 @@ enum State {
 
 /// One layer as it is in the registry. Ends only after its digest was found right.
 pub(super) struct LayerBytes<'a> {
+    /// As the manifest says it.
+    pub(super) media_type: String,
+    /// Bytes that the manifest announces.
+    pub(super) size: u64,
     receive: &'a mut Receiver<Piece>,
     batch: std::vec::IntoIter<Bytes>,
     chunk: Bytes,

@@ -1,8 +1,9 @@
 //! Layer after layer, each one archive.
 
-use super::decode::{Budget, is_layer_type};
+use super::beside;
+use super::decode::{Budget, Decoder, Source, is_layer_type};
 use super::error::{Fault, shown};
-use super::flow::{Incoming, LayerBytes};
+use super::flow::Incoming;
 use super::limits::Limits;
 use super::reader::Archive;
 use super::tree::{Sink, Tree};
@@ -19,17 +20,17 @@ pub(crate) fn each_layer<K: Sink>(
     })
 }
 
-/// Opens layer after layer.
+/// Opens layer after layer. A large one is decompressed on a thread of its own, beside the one that reads.
 pub(super) fn each_archive<E: From<Fault>>(
     incoming: &mut Incoming,
     budget: &mut Budget,
-    mut read: impl FnMut(&mut Archive<'_, LayerBytes<'_>>) -> Result<(), E>,
+    mut read: impl FnMut(&mut Archive<'_, Box<dyn Source + '_>>) -> Result<(), E>,
 ) -> Result<(), E> {
-    while let Some((bytes, media_type)) = incoming.next_layer()? {
-        if !is_layer_type(&media_type) {
+    while let Some(bytes) = incoming.next_layer()? {
+        if !is_layer_type(&bytes.media_type) {
             let why = format!(
                 "it is of the type \"{}\", no layer of files",
-                shown(media_type.as_bytes())
+                shown(bytes.media_type.as_bytes())
             );
             let refused = Fault::Refused {
                 entry: None,
@@ -38,7 +39,14 @@ pub(super) fn each_archive<E: From<Fault>>(
             };
             return Err(refused.into());
         }
-        read(&mut Archive::new(bytes, budget)?)?;
+        let large = bytes.size >= beside::WORTH_IT;
+        let source: Box<dyn Source + '_> = Box::new(bytes);
+        let decoder = Decoder::new(source).map_err(|_| Fault::Cut)?;
+        match decoder {
+            Decoder::Plain(_) => read(&mut Archive::new(decoder, budget))?,
+            _ if !large => read(&mut Archive::new(decoder, budget))?,
+            _ => beside::decode(decoder, |decoded| read(&mut Archive::new(decoded, budget)))?,
+        }
     }
     Ok(())
 }

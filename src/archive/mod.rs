@@ -2,9 +2,10 @@
 //! with it, `depot` unpacks them; both refuse the same things in the same words (rule REG-6).
 //!
 //! The caller's task reads the socket and hashes; a bounded channel hands the bytes to one blocking thread that
-//! decompresses and checks, and hands each entry to whoever wants it. Memory is bounded by the channel, the decoder's window
-//! and the list of entries.
+//! decompresses and checks, and hands each entry to whoever wants it. Large layers are decompressed on a thread more. Memory
+//! is bounded by the channels, the decoder's window and the list of entries.
 
+mod beside;
 mod decode;
 mod digest;
 mod error;

@@ -4,7 +4,7 @@
 
 use tar::{EntryType, Header};
 
-use super::decode::{Budget, Fill, Memory, Metered, Source};
+use super::decode::{Budget, Decoder, Fill, Memory, Metered, Source};
 use super::error::{Fault, shown};
 use super::limits::Limits;
 use super::pax::Pax;
@@ -51,13 +51,13 @@ pub(crate) struct Archive<'b, S: Source> {
 }
 
 impl<'b, S: Source> Archive<'b, S> {
-    pub(super) fn new(source: S, budget: &'b mut Budget) -> Result<Self, Fault> {
-        Ok(Self {
-            bytes: Metered::new(source, budget)?,
+    pub(super) fn new(decoder: Decoder<S>, budget: &'b mut Budget) -> Self {
+        Self {
+            bytes: Metered::new(decoder, budget),
             body: 0,
             padding: 0,
             name: String::new(),
-        })
+        }
     }
 
     /// The next entry; `None` at the end, with nothing but zeros behind it.
@@ -451,7 +451,8 @@ pub fn check_archive(bytes: &[u8], limits: Limits) -> Result<usize, String> {
         Fault::Refused { entry, why, .. } => format!("entry \"{}\": {why}", entry.unwrap_or_default()),
         Fault::Cut => "it is cut short".to_owned(),
     };
-    let mut archive = Archive::new(Memory(bytes, 0), &mut budget).map_err(said)?;
+    let decoder = Decoder::new(Memory(bytes, 0)).map_err(|error| error.to_string())?;
+    let mut archive = Archive::new(decoder, &mut budget);
     tree.layer(&mut archive, &mut Nowhere).map_err(said)?;
     Ok(tree.len())
 }

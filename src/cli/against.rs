@@ -1,22 +1,25 @@
-//! What `check` and `review` judge against: the world in a folder, and whom it trusts.
+//! What `check` and `review` judge against: the world in a folder or a cluster, and whom it trusts.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::api::installation;
+use crate::api::{Kind, installation};
+use crate::cli::kubeconfig::ClusterArgs;
 use crate::cluster::folder;
 use crate::conversion::{Converter, ConverterOptions};
 use crate::review::Trusted;
 use crate::world::World;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tokio::runtime::{Builder, Runtime};
 
 /// The flags that name the world and the trusted users.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Against {
-    /// The world: the YAML and JSON files in DIR are the objects that exist, status and all
+    /// The world: the YAML and JSON files in DIR are the objects that exist, status and all [default: a cluster's]
     #[arg(long, env = "HATCHWAY_STATE", value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub(super) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
     /// Namespace of Hatchway itself, whose service account is trusted
     #[arg(
         long,
@@ -36,15 +39,14 @@ pub(super) struct Against {
 }
 
 impl Against {
-    /// The world that is named, or an error that says how to name one.
+    /// The world that is named, else the one of the cluster that kubectl would find.
     pub(super) fn world(&self) -> anyhow::Result<World> {
-        match &self.state {
-            Some(dir) => load(dir),
-            // The seam for the other kind of world: one that is read from an API server.
-            None => bail!(
-                "no world to judge against: name a folder of objects with --state DIR (a cluster cannot be read yet)"
-            ),
+        if let Some(dir) = &self.state {
+            return load(dir);
         }
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.context("cannot start the asynchronous runtime")?;
+        runtime.block_on(self.cluster.world(&Kind::ALL))
     }
 
     /// A runtime, and what converts and judges settings on it.

@@ -1,4 +1,4 @@
-//! `hatchway check`: judges files as the server would judge what is applied from them.
+//! `hatchway check`: judges files as the server would judge what is applied from them, or what is in a cluster.
 
 mod applied;
 mod github;
@@ -7,6 +7,7 @@ mod json;
 mod judge;
 mod report;
 mod sarif;
+mod standing;
 mod strict;
 
 use std::collections::HashSet;
@@ -14,7 +15,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{ValueEnum, ValueHint};
 use jiff::Timestamp;
 
@@ -24,22 +25,30 @@ use crate::documents::{self, Reading};
 use crate::review::Settler;
 use crate::rules::User;
 
-/// Judge files as the server would, without one
+/// Judge files as the server would, without one, or what is in a cluster
 ///
-/// Each object is completed and judged as if it were applied: as a new one, or as a change where the world has it.
-/// Objects of the files count for each other, whatever their order, as they would in one `kubectl apply` of all.
+/// Each object of the files is completed and judged as if it were applied: as a new one, or as a change where the world
+/// has it. Objects of the files count for each other, whatever their order, as they would in one `kubectl apply` of all.
+///
+/// With --cluster and no file each object that is in the cluster is judged as it stands, as if it were made now.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   hatchway check --state world/ moduleconfig.yaml
   kubectl kustomize overlays/prod | hatchway check --state world/ -
   hatchway check --state world/ -o github configs/
+  hatchway check --cluster
+  hatchway check --cluster -o json > wrong.json
   hatchway check --state world/ -o sarif configs/ > hatchway.sarif
 
-Exit codes: 0 fine (maybe with warnings), 1 at least one object is refused, 2 something could not be judged.")]
+Exit codes: 0 fine (maybe with warnings), 1 at least one object is refused, or would be if it were made now, 2 something
+could not be judged.")]
 pub(super) struct Args {
     /// Files of YAML or JSON, or folders of them; - is standard input
-    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
     files: Vec<PathBuf>,
+    /// The world is a cluster's, found as kubectl finds it; without files, what is in it is judged
+    #[arg(long, env = "HATCHWAY_CLUSTER", conflicts_with = "state")]
+    cluster: bool,
     #[command(flatten)]
     against: Against,
     /// What becomes of fields that are unknown or twice there, as in kubectl
@@ -87,10 +96,16 @@ enum Format {
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args {
         files,
+        cluster,
         against,
         validate,
         output,
     } = args;
+    if files.is_empty() && !cluster {
+        bail!(
+            "nothing to judge: name files or folders (- is standard input), or say --cluster to judge what is in one"
+        );
+    }
     let world = against.world()?;
     let trusted = against.trusted();
     // Whoever is named as trusted is the one who applies.
@@ -101,7 +116,12 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let (runtime, converter) = Against::settler()?;
     let settler = Settler::new(converter, runtime.handle().clone());
-    let report = judge::judge(read(&files)?, world, user, &settler, validate, Timestamp::now());
+    let now = Timestamp::now();
+    let report = if files.is_empty() {
+        standing::judge(world, settler, now)
+    } else {
+        judge::judge(read(&files)?, world, user, &settler, validate, now)
+    };
     let text = match output {
         Format::Human => human::render(&report),
         Format::Json => json::render(&report),

@@ -1,12 +1,15 @@
 //! The flag that names a cluster.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::ValueHint;
 use kube::Client;
 
+use crate::api::Kind;
 use crate::cluster;
+use crate::world::World;
 
 /// Which cluster.
 #[derive(Clone, Debug, clap::Args)]
@@ -23,5 +26,27 @@ impl ClusterArgs {
         cluster::connect(kubeconfig.as_deref())
             .await
             .context("cannot reach a cluster")
+    }
+
+    /// All objects of `kinds`, read once. What cannot be read of them is told on standard error.
+    pub(super) async fn world(&self, kinds: &[Kind]) -> anyhow::Result<World> {
+        const WAY_OUT: &str = "no world to judge against: name a cluster with --kubeconfig FILE, or a folder of objects with --state DIR";
+        let Self { kubeconfig } = self;
+        let (client, server) = cluster::find(kubeconfig.as_deref()).await.context(WAY_OUT)?;
+        let world = cluster::list(&client, kinds).await;
+        let world = world.with_context(|| {
+            format!(
+                "the world of {server} cannot be read (name another with --kubeconfig FILE, or a folder of objects \
+                 with --state DIR)"
+            )
+        })?;
+        for (kind, name, why) in world.unreadable() {
+            // Nobody is left to be told when standard error is gone.
+            drop(writeln!(
+                io::stderr(),
+                "warning: {kind}/{name} in {server}: {why}"
+            ));
+        }
+        Ok(world)
     }
 }

@@ -43,6 +43,15 @@ pub enum ConnectError {
 /// # Errors
 /// [`ConnectError`] where nothing is found, or what is found cannot be used.
 pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ConnectError> {
+    let (client, _) = find(kubeconfig).await?;
+    Ok(client)
+}
+
+/// The same, and the address of the API server, for messages.
+///
+/// # Errors
+/// [`ConnectError`] where nothing is found, or what is found cannot be used.
+pub async fn find(kubeconfig: Option<&Path>) -> Result<(Client, http::Uri), ConnectError> {
     let mut config = match kubeconfig {
         Some(file) => read(file).await.map_err(|source| ConnectError::File {
             file: file.to_owned(),
@@ -53,10 +62,13 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ConnectError> 
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.default_retry = false;
     let server = config.cluster_url.clone();
-    Client::try_from(config).map_err(|error| ConnectError::Client {
-        server,
-        source: Box::new(error),
-    })
+    match Client::try_from(config) {
+        Ok(client) => Ok((client, server)),
+        Err(error) => Err(ConnectError::Client {
+            server,
+            source: Box::new(error),
+        }),
+    }
 }
 
 async fn read(file: &Path) -> Result<Config, kube::config::KubeconfigError> {

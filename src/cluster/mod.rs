@@ -14,6 +14,7 @@ mod connect;
 pub mod folder;
 pub(crate) mod intake;
 mod lease;
+mod list;
 pub(crate) mod metadata;
 mod read;
 mod standalone;
@@ -22,8 +23,9 @@ mod store;
 mod trouble;
 pub mod watches;
 
-pub use connect::{ConnectError, connect};
 pub use lease::{Elector, Leadership, Term};
+pub use connect::{ConnectError, connect, find};
+pub use list::list;
 pub use standalone::{FollowFolderError, Standalone};
 pub use state::router;
 pub use store::{Store, WriteError};

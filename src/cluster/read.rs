@@ -5,14 +5,18 @@ use super::intake::{self, Misfit};
 use super::trouble::Trouble;
 use crate::api::{GROUP, Kind};
 use crate::world::Object;
+use futures_util::{AsyncBufReadExt as _, Stream, StreamExt as _};
+use http::HeaderValue;
+use http::header::ACCEPT_ENCODING;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use kube::Client;
-use kube::api::ListParams;
-use kube::core::Request;
+use kube::api::{ListParams, WatchParams};
+use kube::core::{Request, Status};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// Objects per request: what client-go asks for, too. At a kilobyte each, half a megabyte in flight per kind.
 pub(super) const PAGE: u32 = 500;
@@ -39,6 +43,7 @@ pub(super) struct Head {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct HeadMeta {
+    #[serde(default)]
     pub(super) name: String,
     #[serde(default)]
     pub(super) resource_version: String,
@@ -64,17 +69,84 @@ pub(super) async fn page(
     let request = Request::new(path(kind))
         .list(&parameters)
         .map_err(|error| Trouble::of(&kube::Error::BuildRequest(error), "list", kind))?;
-    match tokio::time::timeout(patience, client.request::<Page>(request)).await {
+    match timeout(patience, client.request::<Page>(request)).await {
         Ok(page) => page.map_err(|error| Trouble::of(&error, "list", kind)),
         Err(_) => Err(Trouble::silent("list", kind, patience)),
     }
 }
 
+/// What a watch tells.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// An object is new or has changed.
+    Put(Raw),
+    /// An object is gone; this is what it was last.
+    Gone(Raw),
+    /// Nothing has changed up to this version.
+    Nothing(String),
+}
+
+/// Opens a watch of a kind from a version on, which the API server is to end after so many seconds.
+pub(super) async fn watch(
+    client: &Client,
+    kind: Kind,
+    from: &str,
+    seconds: u32,
+    patience: Duration,
+) -> Result<impl Stream<Item = Result<Change, Trouble>> + use<>, Trouble> {
+    let trouble = |error: &kube::Error| Trouble::of(error, "watch", kind);
+    let mut request = Request::new(path(kind))
+        .watch(&WatchParams::default().timeout(seconds), from)
+        .map_err(|error| trouble(&kube::Error::BuildRequest(error)))?;
+    // From 1.37 on, API servers compress each event by itself, of which a decompressor reads only the first.
+    request
+        .headers_mut()
+        .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let stream = timeout(patience, client.request_stream(request))
+        .await
+        .map_err(|_| Trouble::silent("watch", kind, patience))?
+        .map_err(|error| trouble(&error))?;
+    let lines = Box::pin(stream).lines();
+    Ok(lines.map(move |line| {
+        let line = line.map_err(|error| Trouble::broken_off(&error, kind))?;
+        change(&line, kind)
+    }))
+}
+
+/// A line of a watch's answer: the object raw, in whichever order its fields come.
+#[derive(Debug, Deserialize)]
+struct Line {
+    #[serde(rename = "type")]
+    sort: String,
+    object: Raw,
+}
+
+fn change(line: &str, kind: Kind) -> Result<Change, Trouble> {
+    let refusal = |text: &str| {
+        let status = serde_json::from_str::<Status>(text).ok();
+        let status = status.filter(|status| status.code > 0);
+        status.map_or_else(
+            || Trouble::unreadable("watch", kind),
+            |status| Trouble::answered(&status, "watch", kind),
+        )
+    };
+    let Line { sort, object } = serde_json::from_str(line).map_err(|_| refusal(line))?;
+    match sort.as_str() {
+        "ADDED" | "MODIFIED" => Ok(Change::Put(object)),
+        "DELETED" => Ok(Change::Gone(object)),
+        "BOOKMARK" => {
+            let head = serde_json::from_str::<Head>(object.get());
+            let version = head.map(|head| head.metadata.resource_version);
+            Ok(Change::Nothing(version.unwrap_or_default()))
+        }
+        _ => Err(refusal(object.get())),
+    }
+}
+
 /// Name and version of an object; `None` for what is no object at all.
 pub(super) fn head(raw: &RawValue) -> Option<HeadMeta> {
-    serde_json::from_str::<Head>(raw.get())
-        .ok()
-        .map(|head| head.metadata)
+    let head: Head = serde_json::from_str(raw.get()).ok()?;
+    Some(head.metadata).filter(|head| !head.name.is_empty())
 }
 
 /// The object as it is kept: without what only its API server and kubectl have a use for, which is more than half of
@@ -103,6 +175,7 @@ pub(super) fn why(misfit: &Misfit) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::trouble::Cause;
     use serde_json::json;
 
     fn raw(value: &Value) -> Raw {
@@ -127,6 +200,27 @@ mod tests {
             object.to_value()["metadata"],
             json!({"name": "echo", "annotations": {"modules.deckhouse.io/allow-disabling": "true"}})
         );
+    }
+
+    #[test]
+    fn a_line_of_a_watch_is_read_in_any_order() {
+        let object = r#"{"metadata":{"name":"a","resourceVersion":"7"}}"#;
+        for line in [
+            format!(r#"{{"type":"ADDED","object":{object}}}"#),
+            format!(r#"{{"object":{object},"type":"MODIFIED"}}"#),
+        ] {
+            let Ok(Change::Put(raw)) = change(&line, Kind::ModuleConfig) else {
+                panic!("{line}");
+            };
+            assert_eq!(raw.get(), object);
+        }
+        let gone = r#"{"kind":"Status","code":410,"message":"too old resource version"}"#;
+        for line in [gone.to_owned(), format!(r#"{{"type":"ERROR","object":{gone}}}"#)] {
+            let trouble = change(&line, Kind::ModuleConfig).unwrap_err();
+            assert_eq!(trouble.cause, Cause::Expired);
+        }
+        let half = change(r#"{"type":"ADDED","obj"#, Kind::ModuleConfig).unwrap_err();
+        assert_eq!(half.cause, Cause::Unreadable);
     }
 
     #[test]

@@ -81,13 +81,18 @@ impl Trouble {
     }
 
     /// What an error in the middle of a watch says.
-    pub(super) fn broken_off(error: &kube::Error, kind: Kind) -> Self {
-        let trouble = Self::of(error, "watch", kind);
-        if trouble.cause != Cause::Unreachable {
-            return trouble;
-        }
-        let message = format!("the watch of {} broke off: {}", resource(kind), chain(error));
+    pub(super) fn broken_off(error: &std::io::Error, kind: Kind) -> Self {
+        let message = format!("the watch of {} broke off: {error}", resource(kind));
         Self::new(Cause::BrokenOff, message)
+    }
+
+    /// The API server answered something that is no answer.
+    pub(super) fn unreadable(verb: &str, kind: Kind) -> Self {
+        let message = format!(
+            "the API server's answer to {verb} {} cannot be read",
+            resource(kind)
+        );
+        Self::new(Cause::Unreadable, message)
     }
 
     /// What the API server's refusal says.
@@ -120,6 +125,12 @@ impl Trouble {
             429 | 500.. => Self::new(Cause::Busy, format!("cannot {verb} {resource} now: {said}")),
             _ => Self::new(Cause::Refused, format!("cannot {verb} {resource}: {said}")),
         }
+    }
+
+    /// A watch whose other end seems to be gone without a word.
+    pub(super) fn lost(kind: Kind) -> Self {
+        let message = format!("the watch of {} went silent", resource(kind));
+        Self::new(Cause::BrokenOff, message)
     }
 
     /// Nobody answered within a time.

@@ -10,7 +10,9 @@ mod feed;
 mod health;
 mod mirror;
 mod pace;
-mod version;
+mod pulse;
+#[cfg(test)]
+mod tests;
 
 use crate::api::Kind;
 use crate::telemetry::cluster::Following;
@@ -52,8 +54,5 @@ pub fn follow(client: Client, world: &Arc<Shared>, outlets: Outlets, stop: &Canc
         let feed = Feed::new(client.clone(), kind, mirror, health.clone());
         tokio::spawn(stop.clone().run_until_cancelled_owned(feed.run()));
     }
-    tokio::spawn(
-        stop.clone()
-            .run_until_cancelled_owned(version::tell(client, health)),
-    );
+    tokio::spawn(stop.clone().run_until_cancelled_owned(pulse::run(client, health)));
 }

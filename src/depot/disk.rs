@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt, Permissions, PermissionsExt};
 use sha2::{Digest, Sha256 as Hasher};
 
+use super::durable::Settling;
 use super::error::Fault;
 use super::steps::{Step, Steps};
 use crate::archive::{
@@ -16,6 +17,9 @@ use crate::archive::{
 pub(super) struct DiskSink<'a> {
     root: &'a Dir,
     steps: &'a dyn Steps,
+    settling: Option<&'a mut Settling>,
+    /// Whether the files' digests are wanted.
+    digests: bool,
     /// The folder of the last entry: archives go folder by folder.
     parent: Option<(String, Dir)>,
     /// Whether the process's umask takes bits away that an archive may ask for.
@@ -24,7 +28,12 @@ pub(super) struct DiskSink<'a> {
 
 impl<'a> DiskSink<'a> {
     /// `root` is a new folder of mode 0755, as far as the umask let it.
-    pub(super) fn new(root: &'a Dir, steps: &'a dyn Steps) -> Result<Self, Fault> {
+    pub(super) fn new(
+        root: &'a Dir,
+        settling: Option<&'a mut Settling>,
+        digests: bool,
+        steps: &'a dyn Steps,
+    ) -> Result<Self, Fault> {
         let mode = root
             .dir_metadata()
             .map_err(Fault::disk("look at the new folder"))?
@@ -38,6 +47,8 @@ impl<'a> DiskSink<'a> {
         Ok(Self {
             root,
             steps,
+            settling,
+            digests,
             parent: None,
             masked,
         })
@@ -116,8 +127,9 @@ impl Sink for DiskSink<'_> {
         mode: u32,
         size: u64,
         body: &mut Archive<'_, S>,
-    ) -> Result<Sha256, Fault> {
+    ) -> Result<Option<Sha256>, Fault> {
         let masked = self.masked;
+        let mut hasher = self.digests.then(Hasher::new);
         let mode = file_mode(mode);
         let parent = self.parent(path)?;
         let mut options = OpenOptions::new();
@@ -125,10 +137,11 @@ impl Sink for DiskSink<'_> {
         let mut file = parent
             .open_with(split(path).1, &options)
             .map_err(doing("make", path))?;
-        let mut hasher = Hasher::new();
         if size > 0 {
             body.read_body(|piece| {
-                hasher.update(piece);
+                if let Some(hasher) = &mut hasher {
+                    hasher.update(piece);
+                }
                 file.write_all(piece).map_err(doing("write", path))
             })?;
         }
@@ -136,8 +149,11 @@ impl Sink for DiskSink<'_> {
             file.set_permissions(Permissions::from_mode(mode))
                 .map_err(doing("set the mode of", path))?;
         }
+        if let Some(settling) = &mut self.settling {
+            settling.wrote(size);
+        }
         self.steps.passed(Step::Entry);
-        Ok(hasher.finalize().into())
+        Ok(hasher.map(|hasher| hasher.finalize().into()))
     }
 
     fn make_link(&mut self, path: &str, target: &str) -> Result<(), Fault> {

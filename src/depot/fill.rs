@@ -114,9 +114,10 @@ impl Target {
         let failed = || Fault::disk(format!("put \"{}\" in place", self.path.display()));
         // A leftover that cannot be removed is in nobody's way.
         let _ = sweep::sweep_unlocked(&self.parent, &prefix);
-        let staging = Staging::new(&self.parent, &prefix, &())?;
-        let record = staging.fill(incoming, image, limits, &())?;
-        staging.settle(&record, &[], &())?;
+        let mut staging = Staging::new(&self.parent, &prefix, &self.path, &())?;
+        // Nobody keeps a list of these files, so their digests are not needed: the layers' were checked.
+        let tree = staging.fill(incoming, limits, false, &())?;
+        staging.settle(&tree, &[], &())?;
         if self.fill == Fill::Empty && self.is_full().map_err(failed())? {
             return Err(StoreError::NotEmpty { dir: self.path }.into());
         }
@@ -124,10 +125,10 @@ impl Target {
         durable::sync_dir(&self.parent).map_err(failed())?;
         Ok(Unpacked {
             path: self.path,
-            image: record.image,
-            digest: record.digest,
-            bytes: record.bytes,
-            entries: record.entries.len(),
+            image: image.reference.clone(),
+            digest: image.digest.clone(),
+            bytes: tree.bytes(),
+            entries: tree.len(),
         })
     }
 

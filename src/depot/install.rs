@@ -27,10 +27,11 @@ impl Inner {
         let path = self.path.join(module).join(&folder);
         let steps = &*self.steps;
         let parent = self.make_module(module)?;
-        let staging = Staging::new(&parent, NEW, steps)?;
-        let record = staging.fill(incoming, image, self.limits, steps)?;
+        let mut staging = Staging::new(&parent, NEW, &path, steps)?;
+        let tree = staging.fill(incoming, self.limits, true, steps)?;
+        let record = Record::new(image, &tree);
         let list = TemporaryList::write(&parent, staging.name(), &record)?;
-        staging.settle(&record, &[&list.name], steps)?;
+        staging.settle(&tree, &[&list.name], steps)?;
         self.give_name(module, &parent, &folder, staging, list, &record)
             .map_err(Fault::disk(format!("put \"{}\" in place", path.display())))?;
         Ok(unpacked(path, record))

@@ -38,7 +38,6 @@ pub(super) enum Line {
 
 impl Record {
     pub(super) fn new(image: &Image, tree: &Tree) -> Self {
-        let mut bytes = 0;
         let entries = tree
             .iter()
             .map(|(path, node)| {
@@ -46,14 +45,12 @@ impl Record {
                     Node::Dir { mode } => Line::Dir {
                         mode: dir_mode(*mode),
                     },
-                    Node::File { mode, size, sha256 } => {
-                        bytes += size;
-                        Line::File {
-                            mode: file_mode(*mode),
-                            size: *size,
-                            sha256: hex(sha256),
-                        }
-                    }
+                    Node::File { mode, size, sha256 } => Line::File {
+                        mode: file_mode(*mode),
+                        size: *size,
+                        // A file without a digest verifies as little as one with another.
+                        sha256: sha256.as_ref().map(|digest| hex(digest)).unwrap_or_default(),
+                    },
                     Node::Link { target } => Line::Link {
                         target: target.clone(),
                     },
@@ -65,7 +62,7 @@ impl Record {
             format: FORMAT,
             image: image.reference.clone(),
             digest: image.digest.clone(),
-            bytes,
+            bytes: tree.bytes(),
             entries,
         }
     }

@@ -1,17 +1,17 @@
 //! A folder that is being filled, hidden beside the place where it will stand.
 
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, File, MetadataExt};
 use rustix::fs::{FlockOperation, flock};
 
 use super::disk::DiskSink;
-use super::durable;
+use super::durable::{self, Settling};
 use super::error::Fault;
-use super::record::Record;
 use super::steps::{Step, Steps};
-use crate::archive::{Image, Incoming, Limits, MODE, Tree, each_layer};
+use crate::archive::{Incoming, Limits, MODE, Tree, each_layer};
 
 /// Filled, durable, and gone with everything in it unless it is given its name.
 pub(super) struct Staging {
@@ -20,13 +20,15 @@ pub(super) struct Staging {
     dir: Dir,
     /// Held as long as somebody works here, so that another process's sweep leaves it alone.
     _lock: File,
+    /// Taken when all is durable.
+    settling: Option<Settling>,
     given_up: bool,
 }
 
 impl Staging {
-    /// Makes an empty folder in `parent` whose name starts with `prefix`.
-    pub(super) fn new(parent: &Dir, prefix: &str, steps: &dyn Steps) -> Result<Self, Fault> {
-        let failed = || Fault::disk("make a temporary folder");
+    /// Makes an empty folder in `parent` whose name starts with `prefix`; errors say that it stands beside `path`.
+    pub(super) fn new(parent: &Dir, prefix: &str, path: &Path, steps: &dyn Steps) -> Result<Self, Fault> {
+        let failed = || Fault::disk(format!("make a temporary folder beside \"{}\"", path.display()));
         let parent = parent.try_clone().map_err(failed())?;
         loop {
             let name = format!("{prefix}{}", fresh());
@@ -40,46 +42,46 @@ impl Staging {
             let Some((dir, lock)) = locked(&parent, &name).map_err(failed())? else {
                 continue;
             };
+            let settling = Some(Settling::new(&parent).map_err(failed())?);
             steps.passed(Step::Staged);
             return Ok(Self {
                 parent,
                 name,
                 dir,
                 _lock: lock,
+                settling,
                 given_up: false,
             });
         }
     }
 
-    /// Unpacks all layers.
+    /// Unpacks all layers; with `digests` the tree knows its files' in the end.
     pub(super) fn fill(
-        &self,
+        &mut self,
         incoming: &mut Incoming,
-        image: &Image,
         limits: Limits,
+        digests: bool,
         steps: &dyn Steps,
-    ) -> Result<Record, Fault> {
+    ) -> Result<Tree, Fault> {
         let mut tree = Tree::default();
-        let mut sink = DiskSink::new(&self.dir, steps)?;
+        let mut sink = DiskSink::new(&self.dir, self.settling.as_mut(), digests, steps)?;
         each_layer(incoming, limits, &mut tree, &mut sink)?;
         sink.check_links(&tree)?;
         steps.passed(Step::Written);
-        Ok(Record::new(image, &tree))
+        Ok(tree)
     }
 
     /// Makes the content durable, names and modes included, and the files of `beside`, which stand in the parent.
-    pub(super) fn settle(&self, record: &Record, beside: &[&str], steps: &dyn Steps) -> Result<(), Fault> {
-        let inside: Vec<String> = record
-            .entries
-            .keys()
-            .map(|path| format!("{}/{path}", self.name))
-            .collect();
-        let all = inside
-            .iter()
-            .map(String::as_str)
-            .chain([self.name.as_str()])
-            .chain(beside.iter().copied());
-        durable::settle(&self.parent, all).map_err(Fault::disk("make the new folder durable"))?;
+    pub(super) fn settle(&mut self, tree: &Tree, beside: &[&str], steps: &dyn Steps) -> Result<(), Fault> {
+        if let Some(settling) = self.settling.take() {
+            let inside = tree.iter().map(|(path, _)| format!("{}/{path}", self.name));
+            let all = inside
+                .chain([self.name.clone()])
+                .chain(beside.iter().map(|&name| name.to_owned()));
+            settling
+                .settle(all)
+                .map_err(Fault::disk("make the new folder durable"))?;
+        }
         steps.passed(Step::Durable);
         Ok(())
     }

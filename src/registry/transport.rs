@@ -30,6 +30,9 @@ pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// To find a host and be let in by its kernel; beyond that the patience of the request counts.
 const CONNECT: Duration = Duration::from_secs(10);
+/// Read at once from a connection, in bytes; also the longest head of an answer. What is read waits in pieces of this
+/// size, so that memory stays small; larger ones are not faster.
+const BUFFER: usize = 128 * 1024;
 /// An idle connection is kept for as long as usual load balancers keep theirs.
 const IDLE: Duration = Duration::from_secs(50);
 
@@ -103,6 +106,7 @@ impl Transport {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(idle)
+            .http1_max_buf_size(BUFFER)
             .build(connector);
         Ok(Self { client, proxies })
     }

@@ -90,7 +90,17 @@ impl Census {
                 }
             }
         }
-        ControlFlow::Continue(())
+        let unreadable: Vec<Standing> = {
+            let reading = world.read();
+            let all = reading.unreadable();
+            all.map(|(kind, name, why)| Standing::Unreadable {
+                kind,
+                name: name.to_owned(),
+                why: why.to_owned(),
+            })
+            .collect()
+        };
+        unreadable.into_iter().try_for_each(tell)
     }
 
     fn judged(

@@ -4,7 +4,7 @@ use super::finding::{Findings, or_nearest};
 use super::rule::{ALWAYS, CREATE, DELETE, Reads, Rule, WRITES};
 use super::{Case, CauseReason, schema, settings, windows};
 use crate::api::names::{self, annotation};
-use crate::api::{Kind, Module, ModulePullOverride, ModuleSource, ModuleUpdatePolicy, words};
+use crate::api::{Kind, Module, ModuleSource, ModuleUpdatePolicy, words};
 use crate::values::{ModuleName, Requirement, Version};
 use serde_json::Value;
 
@@ -118,7 +118,7 @@ fn source(case: &Case<'_>, findings: &mut Findings) {
         );
         return;
     }
-    if case.world.get::<ModuleSource>(source).is_none() {
+    if !case.world.has(Kind::ModuleSource, source) {
         let hint = or_nearest(
             case.world.nearest::<ModuleSource>(source),
             "create the ModuleSource first, or name one that exists",
@@ -163,7 +163,7 @@ fn policy(case: &Case<'_>, findings: &mut Findings) {
             CauseReason::Forbidden,
             words::EMBEDDED_POLICY_NAMED.plain(),
         );
-    } else if case.world.get::<ModuleUpdatePolicy>(policy).is_none() {
+    } else if !case.world.has(Kind::ModuleUpdatePolicy, policy) {
         let hint = or_nearest(
             case.world.nearest::<ModuleUpdatePolicy>(policy),
             "create the ModuleUpdatePolicy first, or leave the field out to follow the platform's own",
@@ -300,7 +300,7 @@ fn requirement(case: &Case<'_>, parent: &str, constraint: &str, findings: &mut F
         .world
         .get::<Module>(parent)
         .and_then(|parent| parent.properties.version.as_deref());
-    let is_overridden = case.world.get::<ModulePullOverride>(parent).is_some();
+    let is_overridden = case.world.has(Kind::ModulePullOverride, parent);
     let version = installed
         .filter(|_| !is_overridden)
         .and_then(|version| Version::parse(version).ok());
@@ -427,7 +427,7 @@ fn stays_on(case: &Case<'_>) -> bool {
 
 /// MC-12: the override goes first.
 fn overridden(case: &Case<'_>, findings: &mut Findings) {
-    if case.world.get::<ModulePullOverride>(case.name()).is_some() {
+    if case.world.has(Kind::ModulePullOverride, case.name()) {
         findings.forbid(
             "MC-12",
             "metadata.name",
@@ -443,7 +443,7 @@ fn overridden(case: &Case<'_>, findings: &mut Findings) {
 fn unknown_module(case: &Case<'_>, findings: &mut Findings) {
     let name = case.name();
     let is_no_module = name == names::GLOBAL_CONFIG || name == names::PLATFORM_CONFIG;
-    if is_no_module || case.world.get::<Module>(name).is_some() {
+    if is_no_module || case.world.has(Kind::Module, name) {
         return;
     }
     let hint = or_nearest(

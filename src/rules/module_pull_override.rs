@@ -48,6 +48,9 @@ fn module(case: &Case<'_>, findings: &mut Findings) {
     const FIELD: &str = "metadata.name";
     let name = case.name();
     let Some(module) = case.world.get::<Module>(name) else {
+        if case.world.has(Kind::Module, name) {
+            return;
+        }
         let hint = or_nearest(
             case.world.nearest::<Module>(name),
             "the override waits until a ModuleSource offers it, check the name",
@@ -147,7 +150,7 @@ fn source(case: &Case<'_>, findings: &mut Findings) {
         }
         return;
     };
-    if case.world.get::<ModuleSource>(source).is_none() {
+    if !case.world.has(Kind::ModuleSource, source) {
         let hint = or_nearest(
             case.world.nearest::<ModuleSource>(source),
             "create the ModuleSource first, or name one that exists",

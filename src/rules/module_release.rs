@@ -4,7 +4,7 @@ use super::finding::Findings;
 use super::rule::{CREATE, DELETE, Reads, Rule, UPDATE, WRITES};
 use super::{Case, CauseReason};
 use crate::api::names::{annotation, label};
-use crate::api::{ConditionStatus, ConditionType, Module, ModuleConfig, ModuleSource, Resource, words};
+use crate::api::{ConditionStatus, ConditionType, Kind, Module, ModuleConfig, ModuleSource, Resource, words};
 use crate::values::{Version, parse_bool};
 
 const VERSION: &[&str] = &["version"];
@@ -167,8 +167,11 @@ pub(super) fn is_collected(case: &Case<'_>) -> bool {
     // One owner that stays is enough to keep it.
     let lost_its_owner = || {
         !sources_of(case).any(|source| {
-            let source = case.world.get::<ModuleSource>(source);
-            source.is_some_and(|source| !goes_by_force(source))
+            match case.world.get::<ModuleSource>(source) {
+                Some(source) => !goes_by_force(source),
+                // One that exists and cannot be read is an owner, too.
+                None => case.world.has(Kind::ModuleSource, source),
+            }
         })
     };
     case.user.is_garbage_collector() && (old.says(annotation::FORCE_DELETE) || lost_its_owner())

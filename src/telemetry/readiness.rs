@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tokio::sync::watch;
 
 /// How long the result of a probe is good: `/readyz` is open to everybody, a probe costs a handshake.
 const PROBE_KEPT: Duration = Duration::from_secs(1);
@@ -42,21 +43,32 @@ struct Probe {
 
 /// The handle of one condition, for the room that knows whether it holds.
 #[derive(Clone, Debug)]
-pub struct Condition(Arc<Mutex<Option<String>>>);
+pub struct Condition(Arc<watch::Sender<Option<String>>>);
 
 impl Condition {
+    fn new(missing: impl Into<String>) -> Self {
+        Self(Arc::new(watch::Sender::new(Some(missing.into()))))
+    }
+
     /// The condition holds.
     pub fn met(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.0.send_replace(None);
     }
 
     /// The condition does not hold; `what` says what is missing.
     pub fn missing(&self, what: impl Into<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(what.into());
+        self.0.send_replace(Some(what.into()));
+    }
+
+    /// Waits until it holds, for those who have nothing to do before.
+    pub async fn until_met(&self) {
+        let mut states = self.0.subscribe();
+        // The sender lives as long as `self`, so this does not end otherwise.
+        let _met = states.wait_for(Option::is_none).await;
     }
 
     fn state(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.borrow().clone()
     }
 }
 
@@ -107,7 +119,7 @@ pub struct Report {
 impl Readiness {
     /// Enters a condition that does not hold yet; `missing` says what it waits for.
     pub fn condition(&self, name: &'static str, missing: impl Into<String>) -> Condition {
-        let condition = Condition(Arc::new(Mutex::new(Some(missing.into()))));
+        let condition = Condition::new(missing);
         self.enter(Entry::Condition(name, condition.clone()));
         condition
     }

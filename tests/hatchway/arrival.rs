@@ -3,6 +3,7 @@
 use super::cases::answer;
 use super::support::reviewer::Reviewer;
 use bytes::Bytes;
+use hatchway::api::Kind;
 use hatchway::webhook::{Deadline, Path};
 use hatchway::world::{Object, Shared};
 use serde_json::{Value, json};
@@ -59,6 +60,18 @@ async fn a_policy_that_does_not_arrive_is_waited_for_and_then_refused() {
     let (verdict, took) = judge(&Arc::default(), &json!({"updatePolicy": "slow"}), LONG).await;
     assert_eq!(verdict["allowed"], false);
     assert!(took >= Duration::from_millis(500), "{took:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_exists_all_the_same() {
+    let world = Arc::new(Shared::default());
+    world.update(|world| {
+        for kind in [Kind::ModuleUpdatePolicy, Kind::ModuleSource] {
+            world.insert_unreadable(kind, "odd", "status of another shape".into());
+        }
+    });
+    let (verdict, _) = judge(&world, &json!({"updatePolicy": "odd", "source": "odd"}), LONG).await;
+    assert_eq!(verdict["allowed"], true, "{verdict}");
 }
 
 #[tokio::test]

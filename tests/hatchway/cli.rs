@@ -22,11 +22,13 @@ fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Hatchway with an empty environment, so that nothing of the machine's speaks into it.
+/// Hatchway with an empty environment and the folder as its home, so that nothing of the machine's speaks into it, and
+/// no cluster is found.
 fn hatchway(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hatchway"));
     command
         .env_clear()
+        .env("HOME", folder)
         .current_dir(folder)
         .args(arguments)
         .stdin(Stdio::piped())

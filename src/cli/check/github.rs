@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::report::Report;
+use super::report::{Origin, Report};
 
 /// The report as workflow commands.
 pub(super) fn render(report: &Report) -> String {
@@ -12,14 +12,23 @@ pub(super) fn render(report: &Report) -> String {
             Some(about) => format!("{} {}", found.rule, about.object()),
             None => found.rule.to_owned(),
         };
+        let place = match &found.origin {
+            Origin::File { file, place } => {
+                format!(
+                    "file={},line={},col={},",
+                    property(file),
+                    place.line,
+                    place.column
+                )
+            }
+            // Shown with the run, since there is no line to show it at.
+            Origin::Cluster => String::new(),
+        };
         // Writing to a string cannot fail.
         let _written = writeln!(
             text,
-            "::{} file={},line={},col={},title={}::{}",
+            "::{} {place}title={}::{}",
             found.severity.name(),
-            property(&found.file),
-            found.place.line,
-            found.place.column,
             property(&title),
             data(&found.line())
         );

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::report::{Report, Severity};
+use super::report::{About, Origin, Report, Severity, Subject};
 
 const PLACE: Style = Style::new().bold();
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -19,16 +19,19 @@ pub(super) fn render(report: &Report) -> String {
             Severity::Error => ERROR,
             Severity::Warning => WARNING,
         };
-        let about = found.about.as_ref().map(|about| format!("{}: ", about.object()));
+        let about = found.about.as_ref().map(About::object).unwrap_or_default();
+        // An object of a cluster is its own place.
+        let (place, about) = match &found.origin {
+            Origin::File { file, place } if about.is_empty() => (format!("{file}:{place}"), about),
+            Origin::File { file, place } => (format!("{file}:{place}"), format!("{about}: ")),
+            Origin::Cluster => (about, String::new()),
+        };
         // Writing to a string cannot fail.
         let _written = writeln!(
             text,
-            "{PLACE}{}:{}{PLACE:#}: {style}{}[{}]{style:#}: {}{}",
-            found.file,
-            found.place,
+            "{PLACE}{place}{PLACE:#}: {style}{}[{}]{style:#}: {about}{}",
             found.severity.name(),
             found.rule,
-            about.unwrap_or_default(),
             found.line()
         );
     }
@@ -38,14 +41,23 @@ pub(super) fn render(report: &Report) -> String {
 
 fn summary(report: &Report) -> String {
     let mut parts = Vec::new();
+    let (refused, unreadable, files) = match report.subject {
+        Subject::Files => (
+            "refused",
+            format!("{} could not be read", count(report.unreadable, "document")),
+            count(report.files, "file"),
+        ),
+        Subject::Cluster => (
+            "would be refused if made now",
+            format!("{} could not be judged", count(report.unreadable, "object")),
+            "the cluster".to_owned(),
+        ),
+    };
     if report.refused > 0 {
-        parts.push(format!("{ERROR}{} refused{ERROR:#}", report.refused));
+        parts.push(format!("{ERROR}{} {refused}{ERROR:#}", report.refused));
     }
     if report.unreadable > 0 {
-        parts.push(format!(
-            "{ERROR}{} could not be read{ERROR:#}",
-            count(report.unreadable, "document")
-        ));
+        parts.push(format!("{ERROR}{unreadable}{ERROR:#}"));
     }
     if report.warnings() > 0 {
         parts.push(format!(
@@ -61,9 +73,8 @@ fn summary(report: &Report) -> String {
         n => format!(" ({} of other kinds passed over)", count(n, "object")),
     };
     format!(
-        "checked {} in {}: {}{passed_over}\n",
+        "checked {} in {files}: {}{passed_over}\n",
         count(report.objects, "object"),
-        count(report.files, "file"),
         parts.join(", ")
     )
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::report::Report;
+use super::report::{Origin, Report};
 
 #[derive(Serialize)]
 struct Output<'a> {
@@ -14,9 +14,8 @@ struct Output<'a> {
 struct Finding<'a> {
     severity: &'static str,
     rule: &'a str,
-    file: &'a str,
-    line: usize,
-    column: usize,
+    #[serde(flatten)]
+    place: Option<Place<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,6 +23,13 @@ struct Finding<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
     message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Place<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
 }
 
 #[derive(Serialize)]
@@ -44,9 +50,14 @@ pub(super) fn render(report: &Report) -> String {
         Finding {
             severity: found.severity.name(),
             rule: found.rule,
-            file: &found.file,
-            line: found.place.line,
-            column: found.place.column,
+            place: match &found.origin {
+                Origin::File { file, place } => Some(Place {
+                    file,
+                    line: place.line,
+                    column: place.column,
+                }),
+                Origin::Cluster => None,
+            },
             kind: about.map(|about| about.kind.as_str()),
             name: about.map(|about| about.name.as_str()),
             field: about.map(|about| about.field.as_str()),

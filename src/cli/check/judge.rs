@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::report::{About, Found, Report, Severity, UNREADABLE};
+use super::report::{About, Found, Origin, Report, Severity, UNREADABLE};
 use super::strict::Unknown;
 use super::{Strictness, applied, strict};
 use crate::api::{GROUP, Kind};
@@ -42,8 +42,10 @@ pub(super) fn judge(
         for problem in problems {
             let found = Found {
                 severity: Severity::Error,
-                file: problem.file,
-                place: problem.place,
+                origin: Origin::File {
+                    file: problem.file,
+                    place: problem.place,
+                },
                 rule: UNREADABLE,
                 about: None,
                 message: problem.message,
@@ -70,7 +72,7 @@ pub(super) fn judge(
         mut found,
         ..
     } = check;
-    found.sort_by_key(|(file, found)| (*file, found.place, found.severity));
+    found.sort_by_key(|(file, found)| (*file, found.place(), found.severity));
     report.found = found.into_iter().map(|(_, found)| found).collect();
     report
 }
@@ -187,8 +189,10 @@ impl Telling<'_> {
     fn tell(&mut self, severity: Severity, rule: &'static str, field: &str, message: String) {
         self.found.push(Found {
             severity,
-            file: self.document.file.clone(),
-            place: self.document.place_of(field),
+            origin: Origin::File {
+                file: self.document.file.clone(),
+                place: self.document.place_of(field),
+            },
             rule,
             about: Some(About {
                 kind: self.kind.to_owned(),
@@ -268,8 +272,12 @@ impl Telling<'_> {
                 ),
             );
             // The field's own place is that of the value that counts; the finding is about the repetition.
-            if let Some(found) = self.found.last_mut() {
-                found.place = duplicate.place;
+            if let Some(Found {
+                origin: Origin::File { place, .. },
+                ..
+            }) = self.found.last_mut()
+            {
+                *place = duplicate.place;
             }
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::report::{Found, Report};
+use super::report::{About, Found, Origin, Report};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
@@ -35,16 +35,16 @@ pub(super) fn render(report: &Report) -> String {
 }
 
 fn result(found: &Found, rules: &[&str]) -> Value {
-    let mut location = json!({
-        "physicalLocation": {
-            "artifactLocation": {"uri": uri(&found.file)},
-            "region": {"startLine": found.place.line, "startColumn": found.place.column},
-        },
-    });
+    let mut location = json!({});
+    // An object of a cluster stands in no artifact: its logical location is all there is.
+    if let Origin::File { file, place } = &found.origin {
+        location["physicalLocation"] = json!({
+            "artifactLocation": {"uri": uri(file)},
+            "region": {"startLine": place.line, "startColumn": place.column},
+        });
+    }
     if let Some(about) = &found.about {
-        let name = format!("{}/{}", about.object(), about.field);
-        location["logicalLocations"] =
-            json!([{"name": about.field, "fullyQualifiedName": name, "kind": "member"}]);
+        location["logicalLocations"] = json!([logical(about)]);
     }
     json!({
         "ruleId": found.rule,
@@ -53,6 +53,16 @@ fn result(found: &Found, rules: &[&str]) -> Value {
         "message": {"text": found.line()},
         "locations": [location],
     })
+}
+
+/// The object's field, or the object where it is about no field.
+fn logical(about: &About) -> Value {
+    if about.field.is_empty() {
+        json!({"name": about.name, "fullyQualifiedName": about.object(), "kind": "object"})
+    } else {
+        let name = format!("{}/{}", about.object(), about.field);
+        json!({"name": about.field, "fullyQualifiedName": name, "kind": "member"})
+    }
 }
 
 /// A path as a URI reference: relative to where the command ran, or a `file` URI.

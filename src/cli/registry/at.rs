@@ -7,8 +7,9 @@ use clap::{ValueEnum, ValueHint};
 
 use super::docker_config;
 use super::warn;
-use crate::api::ModuleSource;
+use crate::api::{Kind, ModuleSource};
 use crate::cli::against;
+use crate::cli::kubeconfig::ClusterArgs;
 use crate::registry::{Client, Network, Options, Scheme, Source, words};
 use crate::values::Repository;
 
@@ -17,9 +18,11 @@ use crate::values::Repository;
 pub(super) struct At {
     #[command(flatten)]
     which: Which,
-    /// The world of --source: the YAML and JSON files in DIR are the objects that exist
+    /// The world of --source: the YAML and JSON files in DIR are the objects that exist [default: a cluster's]
     #[arg(long, env = "HATCHWAY_STATE", value_name = "DIR", value_hint = ValueHint::DirPath)]
     state: Option<PathBuf>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     #[command(flatten)]
     way: Way,
 }
@@ -61,18 +64,23 @@ enum Protocol {
 
 impl At {
     /// A client of the registry's modules.
-    pub(super) fn client(&self) -> anyhow::Result<Client> {
-        let Self { which, state, way } = self;
+    pub(super) async fn client(&self) -> anyhow::Result<Client> {
+        let Self {
+            which,
+            state,
+            cluster,
+            way,
+        } = self;
         let source = match (&which.repo, &which.source) {
             (Some(repo), _) => way.source(repo.host(), repo.path())?,
             (None, Some(name)) => {
-                let Some(state) = state else {
-                    bail!(
-                        "no world that has ModuleSource \"{name}\": name a folder of objects with --state DIR (a \
-                         cluster cannot be read yet)"
-                    );
+                let world = match state {
+                    Some(dir) => against::load(dir)?,
+                    None => cluster.world(&[Kind::ModuleSource]).await?,
                 };
-                let world = against::load(state)?;
+                if let Some(why) = world.why_unreadable(Kind::ModuleSource, name) {
+                    bail!("ModuleSource \"{name}\" cannot be read: {why}");
+                }
                 let found = world.get::<ModuleSource>(name).ok_or_else(|| {
                     let meant = world.nearest::<ModuleSource>(name);
                     let hint = meant.map_or(String::new(), |meant| format!(", did you mean \"{meant}\"?"));

@@ -159,7 +159,12 @@ impl Format {
 
 pub(super) async fn modules(args: Modules) -> anyhow::Result<()> {
     let Modules { at, format } = args;
-    let listing = at.client()?.modules().await.map_err(|error| requested(&error))?;
+    let listing = at
+        .client()
+        .await?
+        .modules()
+        .await
+        .map_err(|error| requested(&error))?;
     if !listing.skipped.is_empty() {
         let names: Vec<_> = listing.skipped.iter().map(|name| format!("{name:?}")).collect();
         warn(format_args!(
@@ -172,7 +177,7 @@ pub(super) async fn modules(args: Modules) -> anyhow::Result<()> {
 
 pub(super) async fn tags(args: Tags) -> anyhow::Result<()> {
     let Tags { module, at, format } = args;
-    let repository = at.client()?.module(module.module.as_str());
+    let repository = at.client().await?.module(module.module.as_str());
     let mut tags = repository.tags().await.map_err(|error| requested(&error))?;
     tags.sort_by(by_version);
     format.print(&tags, |tags| lines(tags))
@@ -180,7 +185,7 @@ pub(super) async fn tags(args: Tags) -> anyhow::Result<()> {
 
 pub(super) async fn releases(args: Releases) -> anyhow::Result<()> {
     let Releases { module, at, format } = args;
-    let repository = at.client()?.releases(module.module.as_str());
+    let repository = at.client().await?.releases(module.module.as_str());
     let mut tags = repository.tags().await.map_err(|error| requested(&error))?;
     tags.sort_by(by_version);
     format.print(&tags, |tags| lines(tags))
@@ -189,7 +194,7 @@ pub(super) async fn releases(args: Releases) -> anyhow::Result<()> {
 pub(super) async fn files(args: Files) -> anyhow::Result<()> {
     let Files { image, at, format } = args;
     let Image { module, tag } = image;
-    let files = at.client()?.files(module.module.as_str(), &tag).await;
+    let files = at.client().await?.files(module.module.as_str(), &tag).await;
     format.print(&files.map_err(|error| wrong::fetching(&error))?, |files| {
         lines(files.iter().map(path_as_tar_has_it))
     })
@@ -198,7 +203,11 @@ pub(super) async fn files(args: Files) -> anyhow::Result<()> {
 pub(super) async fn digests(args: Digests) -> anyhow::Result<()> {
     let Digests { image, at, format } = args;
     let Image { module, tag } = image;
-    let digests = at.client()?.images_digests(module.module.as_str(), &tag).await;
+    let digests = at
+        .client()
+        .await?
+        .images_digests(module.module.as_str(), &tag)
+        .await;
     format.print(&digests.map_err(|error| wrong::fetching(&error))?, table)
 }
 
@@ -215,7 +224,8 @@ pub(super) async fn version(args: Version) -> anyhow::Result<()> {
         format,
     } = args;
     let release = at
-        .client()?
+        .client()
+        .await?
         .release(module.module.as_str(), &Name::tag(channel))
         .await;
     let release = release.map_err(|error| wrong::fetching(&error))?;

@@ -22,6 +22,7 @@ use crate::telemetry::Readiness;
 use crate::telemetry::cluster::Following;
 use crate::telemetry::judging::Judging;
 use crate::telemetry::metrics::{ByRule, Reason};
+use crate::telemetry::readiness::Condition;
 use crate::webhook::Reviewer;
 use crate::world::{Shared, World};
 
@@ -118,8 +119,8 @@ pub(super) async fn judge(
             let synced = readiness.condition("stores synced", "the files have not been read yet");
             // Before anybody can ask: the first answer is as good as all others.
             if let Some(standalone) = standalone.look(&synced).await {
+                count_invalid(&world, synced.clone(), &judging, &stop);
                 tokio::spawn(standalone.run(synced, stop.clone()));
-                count_invalid(&world, &judging, &stop);
             }
             cluster::router(Arc::clone(&world))
         }
@@ -130,6 +131,7 @@ pub(super) async fn judge(
                 following: Following::register(registry),
                 judging: judging.clone(),
             };
+            count_invalid(&world, outlets.synced.clone(), &judging, &stop);
             watches::follow(client, &world, outlets, &stop);
             Router::new()
         }
@@ -142,8 +144,8 @@ pub(super) async fn judge(
     })
 }
 
-/// Counts what is wrong in a world that has been filled.
-fn count_invalid(world: &Arc<Shared>, judging: &Judging, stop: &CancellationToken) {
+/// Counts what is wrong in a world once it is `synced`: before that, whatever is named would seem to be missing.
+fn count_invalid(world: &Arc<Shared>, synced: Condition, judging: &Judging, stop: &CancellationToken) {
     // Its own, so that no review waits for a child, or for a result that had to make room.
     let options = ConverterOptions {
         children: 1,
@@ -152,7 +154,12 @@ fn count_invalid(world: &Arc<Shared>, judging: &Judging, stop: &CancellationToke
     };
     let settler = Settler::new(converter(options, judging.clone()), Handle::current());
     let gauge = judging.invalid_objects.clone();
-    tokio::spawn(census::run(Arc::clone(world), settler, gauge, stop.clone()));
+    let (world, stop) = (Arc::clone(world), stop.clone());
+    tokio::spawn(async move {
+        if stop.run_until_cancelled(synced.until_met()).await.is_some() {
+            census::run(world, settler, gauge, stop).await;
+        }
+    });
 }
 
 /// Converts settings in child processes and counts what happens.

@@ -8,12 +8,10 @@ use super::health::Health;
 use super::mirror::Mirror;
 use super::pace::Pace;
 use crate::api::Kind;
-use crate::cluster::read::{self, Raw};
+use crate::cluster::read::{self, Change};
 use crate::cluster::trouble::Trouble;
-use futures_util::TryStreamExt as _;
+use futures_util::StreamExt as _;
 use kube::Client;
-use kube::api::WatchParams;
-use kube::core::{Request, WatchEvent};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
@@ -106,30 +104,22 @@ impl Feed {
 
     async fn watch(&mut self, from: String) -> Result<(), Trouble> {
         let kind = self.kind;
-        let trouble = |error: &kube::Error| Trouble::of(error, "watch", kind);
+        let mut losses = self.health.losses();
         let seconds = fastrand::u32(WATCH_SECONDS);
-        let parameters = WatchParams::default().timeout(seconds);
-        let request = Request::new(read::path(kind))
-            .watch(&parameters, &from)
-            .map_err(|error| trouble(&kube::Error::BuildRequest(error)))?;
-        let events = timeout(OPEN_PATIENCE, self.client.request_events::<Raw>(request))
-            .await
-            .map_err(|_| Trouble::silent("watch", kind, OPEN_PATIENCE))?
-            .map_err(|error| trouble(&error))?;
-        let mut events = pin!(events);
+        let changes = read::watch(&self.client, kind, &from, seconds, OPEN_PATIENCE).await?;
+        let mut changes = pin!(changes);
         self.health.up(kind);
         let patience = Duration::from_secs(seconds.into()) + IDLE_MARGIN;
         loop {
-            let event = timeout(patience, events.try_next())
-                .await
-                .map_err(|_| Trouble::silent("watch", kind, patience))?
-                .map_err(|error| Trouble::broken_off(&error, kind))?;
-            let place = match event {
+            let change = tokio::select! {
+                change = timeout(patience, changes.next()) => change.map_err(|_| Trouble::lost(kind))?,
+                _ = losses.changed() => return Err(Trouble::lost(kind)),
+            };
+            let place = match change.transpose()? {
                 None => return Ok(()),
-                Some(WatchEvent::Added(raw) | WatchEvent::Modified(raw)) => self.mirror.changed(raw).await,
-                Some(WatchEvent::Deleted(raw)) => self.mirror.deleted(&raw),
-                Some(WatchEvent::Bookmark(bookmark)) => Some(bookmark.metadata.resource_version),
-                Some(WatchEvent::Error(status)) => return Err(Trouble::answered(&status, "watch", kind)),
+                Some(Change::Put(raw)) => self.mirror.changed(raw).await,
+                Some(Change::Gone(raw)) => self.mirror.deleted(&raw),
+                Some(Change::Nothing(place)) => Some(place),
             };
             if let Some(place) = place.filter(|place| !place.is_empty()) {
                 self.place = Some(place);

@@ -22,6 +22,8 @@ struct Inner {
     state: Mutex<State>,
     /// Counts how often the API server was found back.
     returns: watch::Sender<u64>,
+    /// Counts how often it was presumed lost, though the watches heard of nothing.
+    losses: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -52,6 +54,7 @@ impl Health {
                 away: None,
             }),
             returns: watch::Sender::new(0),
+            losses: watch::Sender::new(0),
         }));
         health.show(&health.state());
         health
@@ -110,16 +113,21 @@ impl Health {
 
     /// Waits before the next try; not longer once the API server is found to be back.
     pub(super) async fn pause(&self, time: Duration) {
-        let mut returns = self.returns();
+        let mut returns = self.0.returns.subscribe();
         tokio::select! {
             () = tokio::time::sleep(time) => {}
             _ = returns.changed() => {}
         }
     }
 
-    /// Changes whenever the API server was away and answers again.
-    pub(super) fn returns(&self) -> watch::Receiver<u64> {
-        self.0.returns.subscribe()
+    /// The API server does not answer any more: watches that wait for it are to be opened anew.
+    pub(super) fn presume_lost(&self) {
+        self.0.losses.send_modify(|count| *count += 1);
+    }
+
+    /// Changes whenever the API server is presumed lost.
+    pub(super) fn losses(&self) -> watch::Receiver<u64> {
+        self.0.losses.subscribe()
     }
 
     /// Somebody answered.

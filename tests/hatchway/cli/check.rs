@@ -125,6 +125,20 @@ fn without_a_world_it_says_how_to_name_one() {
 }
 
 #[test]
+fn without_anything_to_judge_it_says_what_could_be() {
+    let ran = check(&["--state", "state"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert!(
+        ran.stderr.contains("name files or folders") && ran.stderr.contains("--cluster"),
+        "{}",
+        ran.stderr
+    );
+    let ran = check(&["--state", "state", "--cluster"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.contains("cannot be used with"), "{}", ran.stderr);
+}
+
+#[test]
 fn standard_input_is_a_file() {
     let ran = check_text(&["--state", "state", "-"], SOURCE_OF_NOBODY.as_bytes());
     assert_eq!(ran.code, 1);

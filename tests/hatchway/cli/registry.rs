@@ -2,11 +2,15 @@
 
 mod access;
 mod clients;
+mod disk;
 mod errors;
+mod faults;
 mod listing;
+mod proxies;
 mod publish;
 mod pull;
 mod serve;
+mod terminal;
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;

@@ -1,56 +1,13 @@
-//! Disks that are full or read-only. With a mount of their own where the tests may mount, else with a limit on the size of
-//! files and folders without write access.
+//! Disks that are full or read-only, in a mount of their own where the tests may mount. What needs no mount stands beside the
+//! commands: a limit on the size of files.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use hatchway::archive::Limits;
 use hatchway::depot::{Depot, Verdict, VersionKey};
 
 use super::archives::{Tar, chain, contents, image, layer};
-
-/// A small file system of its own, unmounted in the end.
-struct Mounted {
-    dir: tempfile::TempDir,
-}
-
-impl Mounted {
-    /// `None` where the process may not mount.
-    fn new(options: &str) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
-            .arg(dir.path())
-            .output();
-        mounted
-            .is_ok_and(|output| output.status.success())
-            .then(|| Self { dir })
-    }
-
-    fn path(&self) -> &Path {
-        self.dir.path()
-    }
-
-    fn remount(&self, options: &str) {
-        // Busy while a process that another test is just starting has a copy of a handle.
-        let tries = (0..100).any(|_| {
-            let options = format!("remount,{options}");
-            let status = Command::new("mount")
-                .args(["-o", &options])
-                .arg(self.path())
-                .status();
-            status.unwrap().success()
-        });
-        assert!(tries, "cannot remount");
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        // Lazily: a process that another test is just starting may hold what this one had open for a moment.
-        let _ = Command::new("umount").arg("--lazy").arg(self.dir.path()).status();
-    }
-}
+use crate::support::mounted::Mounted;
 
 fn key() -> VersionKey {
     VersionKey::Release("1.0.0".parse().unwrap())

@@ -1,6 +1,9 @@
 //! Hostile archives: each refused by name, with nothing written outside and nothing left inside.
 
-use hatchway::archive::{Limits, ReadError, check_archive, list_entries};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hatchway::archive::{Layer, Limits, ReadError, check_archive, list_entries};
 use hatchway::depot::{Depot, UnpackError, VersionKey};
 use tar::EntryType;
 
@@ -124,6 +127,49 @@ async fn more_entries_than_the_limit_are_refused() {
         said.contains(r#"entry ".wh.100000": comes after 100000 entries"#),
         "{said}"
     );
+}
+
+#[tokio::test]
+async fn of_a_million_entries_none_stays() {
+    const ENTRIES: u64 = 1_000_000;
+    // In memory where there is such a place: 100,000 files are written before the limit speaks.
+    let dir = tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap();
+    let depot = Depot::open(dir.path(), Limits::default()).unwrap();
+    let key = VersionKey::Release("1.0.0".parse().unwrap());
+    let good = layer(&Tar::default().file("ok", "old").end());
+    depot.unpack("a", &key, &image("good"), [good]).await.unwrap();
+    let before = lines(dir.path());
+    let made = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&made);
+    // Made as they are read, ten folders of empty files at a time.
+    let stream = futures_util::stream::iter((0..ENTRIES).step_by(1_000).map(move |first| {
+        counted.fetch_add(1_000, Ordering::Relaxed);
+        let mut piece = Vec::with_capacity(512 * 1_000);
+        for number in first..first + 1_000 {
+            let name = format!("{}/{number}", number / 100);
+            piece.extend_from_slice(header(EntryType::Regular, name.as_bytes(), b"", 0o644, 0).as_bytes());
+        }
+        Ok::<_, std::io::Error>(bytes::Bytes::from(piece))
+    }));
+    let layer = Layer {
+        media_type: "application/vnd.oci.image.layer.v1.tar".to_owned(),
+        digest: image("never read to its end").digest,
+        size: 512 * (ENTRIES + 2),
+        stream,
+    };
+    let error = depot.unpack("a", &key, &image("v1"), [layer]).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "refused image registry.example.com/modules/a:v1: entry \"1000/100000\": comes after 100000 entries, the limit of \
+         an image"
+    );
+    assert!(
+        made.load(Ordering::Relaxed) < ENTRIES / 5,
+        "the rest was not even read"
+    );
+    assert_eq!(lines(dir.path()), before);
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 
 pub(crate) mod authority;
 pub(crate) mod control_plane;
+pub(crate) mod fault_proxy;
 pub(crate) mod http;
+pub(crate) mod mounted;
 pub(crate) mod parts;
 pub(crate) mod pki;
 pub(crate) mod port;

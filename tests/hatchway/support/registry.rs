@@ -36,6 +36,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) accounts: &'a [Account],
     /// Bearer authentication with tokens from there (version 3 only: 2.8 does not know Ed25519).
     pub(crate) tokens: Option<&'a TokenService>,
+    /// The URL that the challenge names in place of the service's own.
+    pub(crate) realm: Option<&'a str>,
 }
 
 /// Someone who may pull and push.
@@ -152,7 +154,7 @@ fn configure(settings: &Settings<'_>, folder: &Path) -> String {
         let trusted = folder.join("tokens.crt");
         std::fs::write(&trusted, tokens.certificate_pem()).expect("the folder is writable");
         configuration["auth"]["token"] = json!({
-            "realm": tokens.realm(),
+            "realm": settings.realm.map_or_else(|| tokens.realm(), ToOwned::to_owned),
             "service": TokenService::SERVICE,
             "issuer": TokenService::ISSUER,
             "rootcertbundle": trusted,

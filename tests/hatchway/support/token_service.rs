@@ -37,6 +37,8 @@ struct Office {
 impl TokenService {
     pub(crate) const SERVICE: &str = "test-registry";
     pub(crate) const ISSUER: &str = "test-issuer";
+    /// The refresh token that is as good as the password.
+    pub(crate) const IDENTITY: &str = "identity&token";
 
     /// Tokens live for `lifetime`; with an account, only who logs in as that gets one.
     pub(crate) fn start(account: Option<&Account>, lifetime: Duration) -> Self {
@@ -64,7 +66,7 @@ impl TokenService {
             .build()
             .expect("a runtime");
         let router = Router::new()
-            .route("/token", get(answer))
+            .route("/token", get(answer).post(refresh))
             .with_state(Arc::clone(&office));
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
@@ -76,6 +78,11 @@ impl TokenService {
             address,
             runtime: Some(runtime),
         }
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub(crate) fn host(&self) -> String {
+        self.address.to_string()
     }
 
     /// The URL that the registry names in its challenge.
@@ -116,23 +123,42 @@ async fn answer(
         .as_deref()
         .is_some_and(|wanted| sent != Some(wanted))
     {
-        let refusal =
-            json!({"errors": [{"code": "UNAUTHORIZED", "message": "incorrect username or password"}]});
-        return (StatusCode::UNAUTHORIZED, refusal.to_string());
+        return refused();
     }
-    // Clients ask for several scopes with several parameters, or with blanks inside one.
-    let scopes: Vec<&str> = query
-        .iter()
-        .filter(|(name, _)| name == "scope")
-        .flat_map(|(_, value)| value.split_whitespace())
+    (StatusCode::OK, office.issue(&query))
+}
+
+/// OAuth 2's grant for what docker keeps as `identitytoken`.
+async fn refresh(State(office): State<Arc<Office>>, body: String) -> (StatusCode, String) {
+    let form: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes())
+        .into_owned()
         .collect();
-    let token = office.token(&scopes);
-    office.issued.lock().unwrap().push(scopes.join(" "));
-    let body = json!({"token": token, "access_token": token, "expires_in": office.lifetime.as_secs()});
-    (StatusCode::OK, body.to_string())
+    let holds = |name: &str, value: &str| form.iter().any(|(key, found)| key == name && found == value);
+    if holds("grant_type", "refresh_token") && holds("refresh_token", TokenService::IDENTITY) {
+        return (StatusCode::OK, office.issue(&form));
+    }
+    refused()
+}
+
+fn refused() -> (StatusCode, String) {
+    let refusal = json!({"errors": [{"code": "UNAUTHORIZED", "message": "incorrect username or password"}]});
+    (StatusCode::UNAUTHORIZED, refusal.to_string())
 }
 
 impl Office {
+    /// A token for the parameters of a question, in the words of an answer.
+    fn issue(&self, parameters: &[(String, String)]) -> String {
+        // Clients ask for several scopes with several parameters, or with blanks inside one.
+        let scopes: Vec<&str> = parameters
+            .iter()
+            .filter(|(name, _)| name == "scope")
+            .flat_map(|(_, value)| value.split_whitespace())
+            .collect();
+        let token = self.token(&scopes);
+        self.issued.lock().unwrap().push(scopes.join(" "));
+        json!({"token": token, "access_token": token, "expires_in": self.lifetime.as_secs()}).to_string()
+    }
+
     /// A JSON Web Token as the distribution project's token specification has it.
     fn token(&self, scopes: &[&str]) -> String {
         let now = SystemTime::now()

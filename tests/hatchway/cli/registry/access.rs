@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::{module, registry, says, with_environment};
-use crate::support::authority::Authority;
+use crate::support::authority::{Authority, KeyFiles};
 use crate::support::registry::{ALICE, Account, BOB, BOTH, Registry, Settings};
 use crate::support::token_service::TokenService;
 
@@ -76,6 +76,85 @@ fn credentials_come_from_the_flag_the_variable_or_the_home() {
             "{}",
             ran.stderr
         );
+    }
+}
+
+#[test]
+fn a_docker_config_names_a_host_in_many_ways() {
+    for flavour in BOTH {
+        let server = Registry::start(&Settings {
+            flavour: Some(flavour),
+            accounts: &[ALICE],
+            ..Settings::default()
+        });
+        let host = server.host();
+        let repo = &format!("{host}/modules");
+        let dir = tempfile::tempdir().unwrap();
+        let flag = ["--docker-config", dir.path().to_str().unwrap()];
+        let list = [&["modules", "--repo", repo][..], &flag].concat();
+        config(dir.path(), &host, &ALICE);
+        publish(repo, &flag);
+        for address in [
+            host.clone(),
+            format!("http://{host}"),
+            format!("https://{host}/"),
+            format!("https://{host}/v1/"),
+            format!("https://{host}/v2/"),
+            format!("{host}/modules"),
+        ] {
+            config(dir.path(), &address, &ALICE);
+            assert_eq!(says(&list), "echo\n", "{flavour:?} {address}");
+        }
+        // A user and a password side by side, as other tools write them, and an entry for another host before it.
+        let auths = json!({"auths": {
+            "index.docker.io": {"username": BOB.user, "password": BOB.password},
+            host: {"username": ALICE.user, "password": ALICE.password, "auth": ""},
+        }});
+        std::fs::write(dir.path().join("config.json"), auths.to_string()).unwrap();
+        assert_eq!(says(&list), "echo\n", "{flavour:?}");
+        // Ports are exact.
+        for address in ["127.0.0.1", "127.0.0.1:443", "https://127.0.0.1/v1/", "localhost"] {
+            config(dir.path(), address, &ALICE);
+            let ran = registry(&list);
+            assert!(
+                ran.code == 2 && ran.stderr.contains(": UNAUTHORIZED: "),
+                "{flavour:?} {address}: {}",
+                ran.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn a_self_signed_certificate_is_trusted_by_itself() {
+    for is_ca in [
+        rcgen::IsCa::NoCa,
+        rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        params.is_ca = is_ca;
+        let files = KeyFiles {
+            certificate: dir.path().join("tls.crt"),
+            key: dir.path().join("tls.key"),
+        };
+        std::fs::write(&files.certificate, params.self_signed(&key).unwrap().pem()).unwrap();
+        std::fs::write(&files.key, key.serialize_pem()).unwrap();
+        let ca = files.certificate.to_str().unwrap();
+        for flavour in BOTH {
+            let server = Registry::start(&Settings {
+                flavour: Some(flavour),
+                certificate: Some(&files),
+                ..Settings::default()
+            });
+            let repo = &format!("{}/modules", server.host());
+            publish(repo, &["--ca", ca]);
+            let target = dir.path().join(format!("{flavour:?}"));
+            let image = format!("{repo}/echo:v1.0.0");
+            says(&["pull", &image, target.to_str().unwrap(), "--ca", ca]);
+            assert!(target.join("module.yaml").exists());
+        }
     }
 }
 

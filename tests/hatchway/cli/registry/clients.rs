@@ -118,6 +118,9 @@ fn reads_layers_of_others_however_they_are_packed() {
         let plain = format!("dir:{}", text(&dir.path().join("plain")));
         skopeo(&["--dest-decompress", image, &plain]);
         push(&["--preserve-digests"], &plain, "plain");
+        let docker_plain = format!("dir:{}", text(&dir.path().join("docker-plain")));
+        skopeo(&["--format", "v2s2", "--dest-decompress", image, &docker_plain]);
+        push(&["--preserve-digests"], &docker_plain, "docker-plain");
 
         let bundle = dir.path().join("bundle");
         let layout = image.strip_prefix("oci:").unwrap();
@@ -128,7 +131,7 @@ fn reads_layers_of_others_however_they_are_packed() {
         let expected = tree(&bundle.join("rootfs"));
         let files = "hooks/\nhooks/run\nimages_digests.json\nlink\nmodule.yaml\nopenapi/\nopenapi/values.yaml\n\
                      templates/\ntemplates/a.yaml\ntemplates/b.yaml\n";
-        for tag in ["docker", "oci", "zstd", "plain"] {
+        for tag in ["docker", "oci", "zstd", "plain", "docker-plain"] {
             assert_eq!(
                 pulled(&format!("{repo}/echo:{tag}")),
                 expected,

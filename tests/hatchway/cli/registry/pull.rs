@@ -160,6 +160,21 @@ fn the_limits_are_flags() {
         "--max-entries",
         "2",
     ]);
+    // From 16 MiB on it counts what became of each packed byte.
+    let bomb = &format!("{}/modules/echo:bomb", server.host());
+    push(&Tar::default().file("zeros", vec![0; 17 << 20]).end(), bomb);
+    let pull = ["pull", bomb, target.to_str().unwrap(), "--replace"];
+    let ran = registry(&pull);
+    assert_eq!(ran.code, 1);
+    assert_eq!(
+        ran.stderr,
+        format!(
+            "error: refused image {bomb}: entry \"zeros\": unpacks to more than 200 times the size of what is \
+             downloaded\n"
+        )
+    );
+    says(&[&pull[..], &["--max-ratio", "2000"]].concat());
+    assert_eq!(std::fs::metadata(target.join("zeros")).unwrap().len(), 17 << 20);
 }
 
 /// A registry that stops in the middle of the layer.
