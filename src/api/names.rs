@@ -91,4 +91,7 @@ pub mod finalizer {
     pub const PULL_OVERRIDE: &str = "modules.deckhouse.io/mpo-finalizer";
     /// On a ModuleConfig (CF-3).
     pub const MODULE_REGISTERED: &str = "modules.deckhouse.io/module-registered";
+
+    /// All of them: what `uninstall` takes off.
+    pub const ALL: &[&str] = &[RELEASE_EXISTS, MODULE_EXISTS, PULL_OVERRIDE, MODULE_REGISTERED];
 }

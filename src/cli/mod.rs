@@ -12,6 +12,7 @@ mod registry;
 mod review;
 mod serve;
 mod signals;
+mod uninstall;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -54,6 +55,7 @@ enum Command {
     Review(review::Args),
     Registry(registry::Args),
     Manifests(manifests::Args),
+    Uninstall(uninstall::Args),
     Completions(completions::Args),
     #[command(hide = true)]
     Docs(docs::Args),
@@ -73,6 +75,7 @@ pub fn run() -> ExitCode {
         Command::Review(args) => review::run(args),
         Command::Registry(args) => registry::run(args),
         Command::Manifests(args) => manifests::run(args),
+        Command::Uninstall(args) => uninstall::run(args),
         Command::Completions(args) => completions::run(args, Cli::command()),
         Command::Docs(args) => docs::run(args, Cli::command()),
     };

@@ -10,6 +10,7 @@
 
 mod apply;
 mod blank;
+mod calls;
 mod connect;
 pub mod folder;
 pub(crate) mod intake;
@@ -20,13 +21,17 @@ mod read;
 mod standalone;
 mod state;
 mod store;
+pub mod stored_versions;
 mod trouble;
+mod uninstall;
 pub mod watches;
 
-pub use lease::{Elector, Leadership, Term};
+pub use calls::CallError;
 pub use connect::{ConnectError, connect, find};
+pub use lease::{Elector, Leadership, Term};
 pub use list::list;
 pub use standalone::{FollowFolderError, Standalone};
 pub use state::router;
 pub use store::{Store, WriteError};
 pub use trouble::{Cause, Trouble};
+pub use uninstall::{Progress, Report, Uninstall};

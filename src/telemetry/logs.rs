@@ -27,8 +27,8 @@ impl Format {
 
 /// Checks what was given for `--log`: directives such as `info` or `hatchway=debug,hyper=warn`.
 pub fn filter(text: &str) -> Result<EnvFilter, ParseError> {
-    // What these crates log is in the error of whoever called, who tells once what goes on for long: of an API server
-    // that is away the second would write a line for every try.
+    // What the one logs of a certificate that it refuses, and the other of every call that is refused, is in the error of
+    // whoever connected or called.
     EnvFilter::builder().parse(format!(
         "rustls_platform_verifier=off,kube_client::client::builder=off,{text}"
     ))

@@ -5,6 +5,7 @@ mod crds;
 mod e2e;
 mod installing;
 mod lease;
+mod leaving;
 mod settings;
 mod watches;
 

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::installation;
-use crate::cluster::Elector;
+use crate::cluster::{Elector, stored_versions};
 use crate::telemetry::leading::Leading as Metrics;
 
 /// How long the Lease may take to be given back once all else is done: within the pod's grace period.
@@ -24,8 +24,10 @@ pub(super) struct Leading {
 
 /// Stands for the Lease in `namespace` from now on.
 pub(super) fn start(client: Client, namespace: &str, registry: &mut Registry) -> Leading {
-    let (elector, _leadership) = Elector::new(client, namespace, identity(), Metrics::register(registry));
+    let metrics = Metrics::register(registry);
+    let (elector, leadership) = Elector::new(client.clone(), namespace, identity(), metrics);
     let leave = CancellationToken::new();
+    tokio::spawn(leadership.each_term(move |term| stored_versions::keep(client.clone(), term)));
     let elector = tokio::spawn(elector.run(leave.clone()));
     Leading { leave, elector }
 }

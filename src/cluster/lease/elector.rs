@@ -109,7 +109,7 @@ impl Elector {
             // A renewal was on its way, or a hand in between. Only what is still ours is given back.
             match leases.call(&Call::Get).await {
                 Ok(Answer::Found { version: now, record }) if office.election.is_mine(&record) => {
-                    version = now
+                    version = now;
                 }
                 _ => return,
             }

@@ -11,7 +11,7 @@ use crate::support::http::connect;
 use crate::support::pki::{Ca, mount, trusting};
 use crate::support::{Hatchway, command, eventually, eventually_within};
 
-mod entrance;
+pub(super) mod entrance;
 mod stream;
 
 use entrance::Entrance;

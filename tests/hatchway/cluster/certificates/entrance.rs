@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// Forwards bytes until dropped.
-pub(super) struct Entrance {
+pub(crate) struct Entrance {
     address: SocketAddr,
     replicas: Arc<Mutex<Vec<SocketAddr>>>,
     task: JoinHandle<()>,
@@ -16,7 +16,7 @@ pub(super) struct Entrance {
 
 impl Entrance {
     /// On a free loopback port, leading nowhere.
-    pub(super) async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let replicas = Arc::<Mutex<Vec<SocketAddr>>>::default();
@@ -29,12 +29,12 @@ impl Entrance {
     }
 
     /// What API servers call.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("https://{}", self.address)
     }
 
     /// From now on also to `replica`.
-    pub(super) fn lead_to(&self, replica: SocketAddr) {
+    pub(crate) fn lead_to(&self, replica: SocketAddr) {
         self.replicas.lock().unwrap().push(replica);
     }
 }

@@ -1,5 +1,5 @@
 //! Uninstalling as docs/install.md says it for whoever has nothing but kubectl: its lines are run here, with no webhook
-//! alive and an object stored in the old version.
+//! alive and objects stored in the old version.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +14,9 @@ use crate::support::parts;
 const NOBODY: &str = "https://127.0.0.1:1";
 
 const OLD: &str = "\
-{apiVersion: deckhouse.io/v1alpha1, kind: ModulePullOverride, metadata: {name: echo, finalizers: [modules.deckhouse.io/mpo-finalizer]}, spec: {imageTag: main, source: example}}";
+{apiVersion: deckhouse.io/v1alpha1, kind: ModulePullOverride, metadata: {name: echo, finalizers: [modules.deckhouse.io/mpo-finalizer]}, spec: {imageTag: main, source: example}}
+---
+{apiVersion: deckhouse.io/v1alpha1, kind: ModuleUpdatePolicy, metadata: {name: old}, spec: {moduleReleaseSelector: {labelSelector: {matchLabels: {a: b}}}}}";
 
 /// The shell lines below the heading, block by block.
 fn blocks() -> Vec<String> {
@@ -50,15 +52,16 @@ fn bash(plane: &ControlPlane, folder: &Path, lines: &str) {
     );
 }
 
-/// An installation whose webhooks and conversions lead nowhere, and an override stored as v1alpha1.
+/// An installation whose webhooks and conversions lead nowhere, with an override and a policy stored as v1alpha1.
 fn install(plane: &ControlPlane) {
-    let kind = "modulepulloverrides";
-    let mut before = objects(&manifests(&["crds", kind])).remove(0);
-    before["spec"].as_object_mut().unwrap().remove("conversion");
-    for version in before["spec"]["versions"].as_array_mut().unwrap() {
-        version["storage"] = json!(version["name"] == "v1alpha1");
+    for kind in ["modulepulloverrides", "moduleupdatepolicies"] {
+        let mut before = objects(&manifests(&["crds", kind])).remove(0);
+        before["spec"].as_object_mut().unwrap().remove("conversion");
+        for version in before["spec"]["versions"].as_array_mut().unwrap() {
+            version["storage"] = json!(version["name"] == "v1alpha1");
+        }
+        taken(&plane.kubectl_with(&["apply", "-f", "-"], &before.to_string()));
     }
-    taken(&plane.kubectl_with(&["apply", "-f", "-"], &before.to_string()));
     let established = [
         "wait",
         "--for=condition=Established",
@@ -101,8 +104,17 @@ fn the_lines_for_hands_leave_nothing_behind_though_no_webhook_is_alive() {
     let kept: Value = serde_json::from_str(&kept.stdout).unwrap();
     assert_eq!(kept["items"][0]["spec"]["imageTag"], "main");
     assert_eq!(kept["items"][0]["metadata"].get("finalizers"), None);
-    let copy = std::fs::read_to_string(folder.path().join("v1alpha1.yaml")).unwrap();
-    assert!(copy.contains("    source: example\n"), "{copy}");
+    let annotation = "modules.deckhouse.io/v1alpha1-fields";
+    assert_eq!(
+        kept["items"][0]["metadata"]["annotations"][annotation],
+        r#"{"source":"example"}"#
+    );
+    let list = ["get", "moduleupdatepolicies.v1alpha2.deckhouse.io", "-o", "json"];
+    let kept: Value = serde_json::from_str(&plane.kubectl(&list).stdout).unwrap();
+    assert_eq!(
+        kept["items"][0]["metadata"]["annotations"][annotation],
+        r#"{"moduleReleaseSelector":{"labelSelector":{"matchLabels":{"a":"b"}}}}"#
+    );
     let versions = [
         "get",
         "crd",
