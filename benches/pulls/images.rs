@@ -94,7 +94,13 @@ fn files<W: Write>(
         let folder = dir(number);
         if folder != present {
             tar.entry(tar::EntryType::Directory, &format!("{folder}/"), 0o755, &[], "")?;
-            tar.entry(tar::EntryType::Symlink, &format!("{folder}/latest"), 0o777, &[], "../README")?;
+            tar.entry(
+                tar::EntryType::Symlink,
+                &format!("{folder}/latest"),
+                0o777,
+                &[],
+                "../README",
+            )?;
             present = folder;
         }
         // From half the size to one and a half, so that the mean is what was asked for.
@@ -198,7 +204,8 @@ impl<'a> Layout<'a> {
             "digest": format!("sha256:{}", digest.0),
             "size": digest.1,
         }));
-        self.diffs.push(format!("sha256:{}", hex(&plain.hasher.finalize())));
+        self.diffs
+            .push(format!("sha256:{}", hex(&plain.hasher.finalize())));
         Ok(())
     }
 
@@ -240,7 +247,11 @@ impl<'a> Layout<'a> {
             }],
         });
         fs::write(self.folder.join("index.json"), index.to_string())?;
-        let size: u64 = self.layers.iter().filter_map(|layer| layer["size"].as_u64()).sum();
+        let size: u64 = self
+            .layers
+            .iter()
+            .filter_map(|layer| layer["size"].as_u64())
+            .sum();
         let digests: Vec<&Value> = self.layers.iter().map(|layer| &layer["digest"]).collect();
         println!("{}", json!({"size": size, "layers": digests}));
         Ok(())

@@ -71,7 +71,10 @@ fn pulls(
         let pushed = registry.push(image, folder)?;
         let figures = measure(image, &pushed, registry, folder, rounds)?;
         for figure in &figures {
-            let (wall, cpu) = (sorted(figure.each(|cost| cost.wall)), sorted(figure.each(|cost| cost.cpu)));
+            let (wall, cpu) = (
+                sorted(figure.each(|cost| cost.wall)),
+                sorted(figure.each(|cost| cost.cpu)),
+            );
             let (wall_ratio, cpu_ratio) = ratios(&figures, figure.way, PIPE);
             println!(
                 "| {} | {} | {} | {:.3} | {:.3}–{:.3} | {:.3} | {:.3}–{:.3} | {:.1} | {wall_ratio:.2} | {cpu_ratio:.2} |",
@@ -102,7 +105,10 @@ fn pulls(
     for compression in ["gzip", "zstd"] {
         let peak = |shape: &str| {
             let name = format!("{shape} {compression}");
-            peaks.iter().find(|(known, _)| *known == name).map(|(_, peak)| *peak)
+            peaks
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, peak)| *peak)
         };
         if let (Some(small), Some(large)) = (peak("small"), peak("large")) {
             let what = format!("{compression}: RSS in MiB of large above small");
@@ -158,7 +164,10 @@ fn measure(
                 ensure!(*first == checksum, "{} brings other files", figure.way);
             }
             let number = figure.costs.len();
-            set_aside(&target, &folder.join(format!("{}-{}-{number}", image.tag(), figure.way)))?;
+            set_aside(
+                &target,
+                &folder.join(format!("{}-{}-{number}", image.tag(), figure.way)),
+            )?;
             // The next one is not to wait for what this one left to write.
             let synced = Command::new("sync").arg("-f").arg(folder).status()?;
             ensure!(synced.success(), "sync failed");
@@ -192,7 +201,10 @@ fn rescans(registry: &Registry, folder: &Path, rounds: usize, goals: &mut Goals)
     registry.push(image, folder)?;
     rescan::prepare(&registry.repositories())?;
     let (mut walls, mut ours_cpu) = (Vec::new(), Vec::new());
-    println!("\n| {} HEADs by | wall s | CPU ms each |\n|---|--:|--:|", rescan::COUNT);
+    println!(
+        "\n| {} HEADs by | wall s | CPU ms each |\n|---|--:|--:|",
+        rescan::COUNT
+    );
     let mut scans = [(rescan::OURS, Vec::new()), (rescan::BARE, Vec::new())];
     for _ in 0..rounds {
         for (client, done) in &mut scans {
@@ -210,8 +222,16 @@ fn rescans(registry: &Registry, folder: &Path, rounds: usize, goals: &mut Goals)
         ours_cpu.push(ours.cpu);
     }
     let (wall_goal, cpu_goal) = RESCAN_GOAL;
-    goals.push(("rescan: wall to bare".to_owned(), median(&sorted(walls)), wall_goal));
-    goals.push(("rescan: CPU ms each".to_owned(), median(&sorted(ours_cpu)), cpu_goal));
+    goals.push((
+        "rescan: wall to bare".to_owned(),
+        median(&sorted(walls)),
+        wall_goal,
+    ));
+    goals.push((
+        "rescan: CPU ms each".to_owned(),
+        median(&sorted(ours_cpu)),
+        cpu_goal,
+    ));
     Ok(())
 }
 
@@ -224,7 +244,9 @@ fn ratios(figures: &[Figures], way: &str, other: &str) -> (f64, f64) {
     };
     let ratio = |what: fn(&Cost) -> f64| {
         let pairs = way.costs.iter().zip(&other.costs);
-        median(&sorted(pairs.map(|(way, other)| what(way) / what(other)).collect()))
+        median(&sorted(
+            pairs.map(|(way, other)| what(way) / what(other)).collect(),
+        ))
     };
     (ratio(|cost| cost.wall), ratio(|cost| cost.cpu))
 }

@@ -35,14 +35,18 @@ pub(crate) type Sha256 = [u8; 32];
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Node {
-    Dir { mode: u32 },
+    Dir {
+        mode: u32,
+    },
     File {
         mode: u32,
         size: u64,
         /// Where the sink tells it.
         sha256: Option<Sha256>,
     },
-    Link { target: String },
+    Link {
+        target: String,
+    },
 }
 
 #[derive(Debug)]

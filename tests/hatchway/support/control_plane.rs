@@ -179,7 +179,7 @@ impl ControlPlane {
     }
 
     /// The administrator's bearer token, for clients other than kubectl.
-    pub(crate) fn token(&self) -> &'static str {
+    pub(crate) fn token() -> &'static str {
         ADMIN_TOKEN
     }
 

@@ -30,6 +30,7 @@ pub(super) enum State {
 pub(super) struct Balancer {
     address: SocketAddr,
     members: Members,
+    /// Its end is the end of the balancer.
     _runtime: Runtime,
 }
 
@@ -56,14 +57,14 @@ impl Balancer {
             .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
             .unwrap();
         let members = Members::default();
-        let balancer = Self {
-            address: listener.local_addr().unwrap(),
-            members: Arc::clone(&members),
+        let address = listener.local_addr().unwrap();
+        runtime.spawn(watch(Arc::clone(&members)));
+        runtime.spawn(accept(listener, Arc::clone(&members)));
+        Self {
+            address,
+            members,
             _runtime: runtime,
-        };
-        balancer._runtime.spawn(watch(Arc::clone(&members)));
-        balancer._runtime.spawn(accept(listener, members));
-        balancer
+        }
     }
 
     /// Where callers connect.

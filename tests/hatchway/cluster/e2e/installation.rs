@@ -149,6 +149,13 @@ impl Installation {
         }
     }
 
+    /// The replica that has answered most.
+    pub(super) fn busiest(&self) -> usize {
+        let answered = |at: &usize| self.replicas[*at].answered();
+        let most = (0..self.replicas.len()).max_by(|one, other| answered(one).total_cmp(&answered(other)));
+        most.expect("a replica")
+    }
+
     /// Ends a replica as a rolling update does: SIGTERM, and it leaves the balancer when it is gone.
     pub(super) fn terminate(&mut self, at: usize) {
         let replica = self.replicas.remove(at);
@@ -328,4 +335,4 @@ pub(super) fn manifests(arguments: &[&str]) -> String {
 }
 
 /// How long something may take that a load must live through.
-pub(super) const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_mins(1);

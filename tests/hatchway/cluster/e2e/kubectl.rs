@@ -59,14 +59,13 @@ fn each_rule_speaks_through_kubectl_in_its_words() {
     let installation = Installation::start(1);
     let file = read("rules");
     installation.make_world(&file.world.iter().map(whole).collect::<Vec<_>>());
-    let known = installation.replicas[0].until("the world is known", || {
+    installation.replicas[0].until("the world is known", || {
         let answer = installation.plane.kubectl_with(
             &["create", "--dry-run=server", "-f", "-"],
             &whole(&json!({"kind": "ModuleConfig", "name": "settled", "spec": {"version": 9, "settings": {"a": 1}}})).to_string(),
         );
         answer.stderr.contains("Use latest version 2").then_some(())
     });
-    let () = known;
     check("rules", &file, |case| {
         let dry = case
             .with_dry_run()

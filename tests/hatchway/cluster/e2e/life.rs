@@ -10,7 +10,7 @@ fn no_admission_fails_while_replicas_come_and_go() {
     let mut installation = Installation::start(2);
     let load = Load::start(&installation);
 
-    installation.terminate(0);
+    installation.terminate(installation.busiest());
     load.assert_all_well("SIGTERM of one of two");
 
     // As a Deployment with maxSurge 1 and maxUnavailable 0 rolls.
@@ -43,8 +43,10 @@ fn no_admission_fails_while_replicas_come_and_go() {
 fn a_killed_replica_costs_only_what_it_was_answering() {
     let mut installation = Installation::start(2);
     let load = Load::start(&installation);
+    let busiest = installation.busiest();
+    assert!(installation.replicas[busiest].answered() > 0.0);
     let before = load.now();
-    installation.kill(0);
+    installation.kill(busiest);
     let seen = load.now();
     load.more(100);
     // Those asked before the balancer knew may have been on a connection to it; the last of them is answered by now.
@@ -98,7 +100,7 @@ fn the_api_server_tries_again_when_a_replica_is_full() {
 
 #[test]
 fn a_lost_api_server_is_served_through_and_told() {
-    let installation = Installation::start(2);
+    let mut installation = Installation::start(2);
     let source = |name: &str| {
         format!(
             "{{apiVersion: deckhouse.io/v1alpha1, kind: ModuleSource, metadata: {{name: {name}}}, spec: {{registry: {{repo: registry.example.com/{name}}}}}}}"
@@ -132,6 +134,16 @@ fn a_lost_api_server_is_served_through_and_told() {
             (said && replica.metric("hatchway_watch_up{") < KINDS).then_some(())
         });
     }
+
+    // Whoever starts now has nothing to answer from: it waits, and says for what.
+    let late = installation.add_replica(&[]);
+    let late = &installation.replicas[late];
+    let (status, body) = late.until("it says what it waits for", || {
+        late.get("/readyz")
+            .filter(|(_, body)| body.contains("API server"))
+    });
+    assert_eq!(status, 503, "{body}");
+    assert_eq!(late.get("/livez").map(|(status, _)| status), Some(200));
 
     installation.plane.start_api_server();
     installation.until_ready();

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::installation::{Installation, LONG};
+use crate::support::control_plane::ControlPlane;
 use crate::support::http::{HyperClient, Version, send};
 
 /// Requests at once that are sent raw.
@@ -86,7 +87,7 @@ impl Load {
             runtime.spawn(run(
                 installation.api_client(version),
                 installation.plane.url(),
-                installation.plane.token(),
+                ControlPlane::token(),
                 Arc::clone(&probes),
                 worker,
                 Arc::clone(&shared),

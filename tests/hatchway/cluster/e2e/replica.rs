@@ -13,7 +13,7 @@ use crate::support::process::{Process, Signal};
 use crate::support::{command, pki};
 
 /// How long a start, or an end, may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running replica; killed with the value.
 pub(super) struct Replica {
@@ -125,6 +125,11 @@ impl Replica {
             .filter(|line| line.starts_with(series))
             .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
             .sum()
+    }
+
+    /// How many reviews and conversions it has answered.
+    pub(super) fn answered(&self) -> f64 {
+        self.metric("hatchway_review_requests_total{")
     }
 
     /// Asks until there is an answer; the end of its log is told when there is none in time.
