@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Builds the program, the benchmarks and their peers, and measures them in one run: reviews, then pulls.
-#   hack/bench.sh [SUITE] [WORD...]   only that suite (admission, pulls); only what has one of the words in its name
+# Builds the program, the benchmarks and their peers, and measures them in one run: reviews, a cluster, pulls.
+#   hack/bench.sh [SUITE] [WORD...]   only that suite (admission, cluster, pulls); only what has one of the words in its name
 set -euo pipefail
 # shellcheck source=hack/lib.sh
 source "$(dirname "$0")/lib.sh"
 cd "$root"
 
-suites=(admission pulls)
+suites=(admission cluster pulls)
 case ${1:-} in
-admission | pulls)
+admission | cluster | pulls)
   suites=("$1")
   shift
   ;;
@@ -34,6 +34,18 @@ admission() {
     fi
   fi
   "$target/release/admission" "$@"
+}
+
+# The control plane is that of the tests.
+cluster() {
+  hack/parts.sh install assets
+  local part
+  while IFS= read -r part; do
+    case $part in
+    KUBEBUILDER_ASSETS=*) export KUBEBUILDER_ASSETS=${part#*=} ;;
+    esac
+  done < <(hack/parts.sh paths)
+  "$target/release/cluster" "$@"
 }
 
 # The registry and crane are those of the tests; the pipe needs the rest.

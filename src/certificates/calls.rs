@@ -59,12 +59,12 @@ impl Calls {
     pub(super) async fn apply(
         &self,
         carrier: &Carrier,
-        carried: &Carried,
+        content: &Carried,
         bundles: &[Roots],
     ) -> Result<DynamicObject, CallError> {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &carrier.resource());
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        let patch = Patch::Apply(carrier.patch(carried, bundles));
+        let patch = Patch::Apply(carrier.patch(content, bundles));
         within(api.patch(&carrier.name, &parameters, &patch)).await
     }
 

@@ -180,7 +180,7 @@ impl Carrier {
 
     /// What is applied so that the places that are about us hold their `bundles`, in order. It names the very object that
     /// was read: where that has changed or gone meanwhile, the API server answers with a conflict.
-    pub(super) fn patch(&self, carried: &Carried, bundles: &[Roots]) -> Value {
+    pub(super) fn patch(&self, content: &Carried, bundles: &[Roots]) -> Value {
         let resource = self.resource();
         let mut configs = bundles
             .iter()
@@ -190,14 +190,14 @@ impl Carrier {
             "kind": resource.kind,
             "metadata": {
                 "name": self.name,
-                "uid": carried.uid,
-                "resourceVersion": carried.resource_version,
+                "uid": content.uid,
+                "resourceVersion": content.resource_version,
             },
         });
         if self.sort == Sort::Definition {
             patch["spec"] = json!({"conversion": {"webhook": {"clientConfig": configs.next()}}});
         } else {
-            let webhooks = carried.entries.iter().zip(configs);
+            let webhooks = content.entries.iter().zip(configs);
             let webhook =
                 |(entry, config): (&Entry, Value)| json!({"name": entry.name, "clientConfig": config});
             patch["webhooks"] = webhooks.map(webhook).collect();
@@ -266,16 +266,16 @@ mod tests {
             {"name": "c", "clientConfig": {"url": "https://hatchway.example.com/validate"}},
             {"name": "d", "clientConfig": {"service": {"name": "hatchway", "namespace": "d8-system"}}},
         ]});
-        let carried = carrier.read(&object(carrier, data), &service());
-        assert_eq!(carried.others, 2);
-        let names: Vec<_> = carried.entries.iter().map(|entry| entry.name.as_str()).collect();
+        let content = carrier.read(&object(carrier, data), &service());
+        assert_eq!(content.others, 2);
+        let names: Vec<_> = content.entries.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["a", "d"]);
-        assert_eq!(carried.entries[0].host, "hatchway.d8-system.svc");
-        assert_eq!(carried.entries[0].bundle, roots);
-        assert!(carried.entries[1].bundle.is_empty());
+        assert_eq!(content.entries[0].host, "hatchway.d8-system.svc");
+        assert_eq!(content.entries[0].bundle, roots);
+        assert!(content.entries[1].bundle.is_empty());
 
         assert_eq!(
-            carrier.patch(&carried, &[roots.clone(), roots]),
+            carrier.patch(&content, &[roots.clone(), roots]),
             json!({
                 "apiVersion": "admissionregistration.k8s.io/v1",
                 "kind": "ValidatingWebhookConfiguration",
@@ -302,13 +302,13 @@ mod tests {
         assert_eq!((none.entries.len(), none.others), (0, 0));
         let conversion = json!({"strategy": "Webhook", "webhook": {"clientConfig": {
             "service": {"name": "hatchway-convert", "namespace": "d8-system", "path": "/convert"}}}});
-        let carried = carrier.read(
+        let content = carrier.read(
             &object(carrier, json!({"spec": {"conversion": conversion}})),
             &service(),
         );
-        assert_eq!(carried.entries[0].host, "hatchway-convert.d8-system.svc");
+        assert_eq!(content.entries[0].host, "hatchway-convert.d8-system.svc");
         assert_eq!(
-            carrier.patch(&carried, &[Roots::default()])["spec"],
+            carrier.patch(&content, &[Roots::default()])["spec"],
             json!({"conversion": {"webhook": {"clientConfig": {"caBundle": ""}}}})
         );
     }
@@ -326,8 +326,8 @@ mod tests {
                 "k:{\"name\":\"c.d\"}": {"f:clientConfig": {"f:caBundle": {}}}}}},
         ]);
         object.metadata.managed_fields = serde_json::from_value(managed).unwrap();
-        let carried = carrier.read(&object, &service());
-        let ours: Vec<bool> = carried.entries.iter().map(|entry| entry.ours).collect();
+        let content = carrier.read(&object, &service());
+        let ours: Vec<bool> = content.entries.iter().map(|entry| entry.ours).collect();
         assert_eq!(ours, [true, false]);
     }
 

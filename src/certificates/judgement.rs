@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use rustls::pki_types::CertificateDer;
 
 use super::carriers::{Carried, Carrier};
-use super::trust;
+use super::trust::{self, SystemRoots};
 
 /// How many wrong places are told; the rest is counted.
 const TOLD: usize = 3;
@@ -20,8 +20,6 @@ pub(super) struct Judgement {
     pub(super) wrong: Vec<Vec<String>>,
     /// Places that trust what is served.
     pub(super) trusting: usize,
-    /// Places whose caBundle is empty, and which nobody here fills: API servers judge by roots of their own.
-    pub(super) unjudged: usize,
     /// What is not known yet, or not there, or about somebody else.
     unheard: Vec<String>,
     absent: Vec<String>,
@@ -29,12 +27,12 @@ pub(super) struct Judgement {
 }
 
 impl Judgement {
-    /// Judges all carriers. `system_roots`: whether an empty caBundle is meant to be empty.
+    /// Judges all carriers. `system`: who vouches where a caBundle is empty and meant to be.
     pub(super) fn of(
         carriers: &[Carrier],
         known: &[Known],
         chain: &[CertificateDer<'_>],
-        system_roots: bool,
+        system: Option<&SystemRoots>,
         now: SystemTime,
     ) -> Self {
         let mut judgement = Self::default();
@@ -43,16 +41,16 @@ impl Judgement {
             match known {
                 None => judgement.unheard.push(carrier.to_string()),
                 Some(None) => judgement.absent.push(carrier.to_string()),
-                Some(Some(carried)) => {
-                    if carried.entries.is_empty() && carried.others > 0 {
+                Some(Some(content)) => {
+                    if content.entries.is_empty() && content.others > 0 {
                         judgement.foreign.push(carrier.to_string());
                     }
-                    for entry in &carried.entries {
-                        if system_roots && entry.bundle.is_empty() {
-                            judgement.unjudged += 1;
-                            continue;
-                        }
-                        match trust::verify(chain, &entry.bundle, &entry.host, now) {
+                    for entry in &content.entries {
+                        let verified = match system.filter(|_| entry.bundle.is_empty()) {
+                            Some(system) => system.verify(chain, &entry.host, now),
+                            None => trust::verify(chain, &entry.bundle, &entry.host, now),
+                        };
+                        match verified {
                             Ok(()) => judgement.trusting += 1,
                             Err(why) if entry.name.is_empty() => wrong.push(format!("{carrier}: {why}")),
                             Err(why) => wrong.push(format!("{carrier}, {}: {why}", entry.name)),
@@ -69,7 +67,7 @@ impl Judgement {
     /// until nobody at all would trust it: a replica that serves half of the callers is better than none.
     pub(super) fn readiness(&self, once_ready: bool) -> Result<Option<String>, String> {
         let wrong: Vec<&str> = self.wrong.iter().flatten().map(String::as_str).collect();
-        if !wrong.is_empty() && (!once_ready || self.trusting + self.unjudged == 0) {
+        if !wrong.is_empty() && (!once_ready || self.trusting == 0) {
             return Err(listed("callers would not trust what is served: ", &wrong));
         }
         if !self.unheard.is_empty() && !once_ready {
@@ -85,13 +83,6 @@ impl Judgement {
         if !self.foreign.is_empty() {
             notes.push(listed("does not call this Hatchway: ", &self.foreign));
         }
-        if self.unjudged > 0 {
-            let places = self.unjudged;
-            let noun = if places == 1 { "entry" } else { "entries" };
-            notes.push(format!(
-                "without a caBundle, left to the API server's own roots: {places} {noun}"
-            ));
-        }
         Ok((!notes.is_empty()).then(|| notes.join("; ")))
     }
 }
@@ -99,11 +90,12 @@ impl Judgement {
 fn listed<S: AsRef<str>>(lead: &str, items: &[S]) -> String {
     let shown: Vec<&str> = items.iter().take(TOLD).map(AsRef::as_ref).collect();
     let more = items.len() - shown.len();
-    let mut text = format!("{lead}{}", shown.join(", "));
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
-    }
-    text
+    let rest = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!("{lead}{}{rest}", shown.join(", "))
 }
 
 #[cfg(test)]

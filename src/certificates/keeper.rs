@@ -27,6 +27,7 @@ use super::judgement::{Judgement, Known};
 use super::leaves::Leaves;
 use super::resolver::Resolver;
 use super::roots::Roots;
+use super::trust::SystemRoots;
 use super::watches::{self, Notice, Pace};
 use crate::api::installation::NAME;
 use crate::telemetry::Readiness;
@@ -59,6 +60,9 @@ pub enum Source {
     },
 }
 
+/// Whether this replica is going: it keeps nothing any more.
+pub type Going = Box<dyn Fn() -> bool + Send + Sync>;
+
 /// Writes the caBundle of the moment to where people find it.
 pub type Publish = Box<dyn FnMut(&str) -> io::Result<()> + Send + Sync>;
 
@@ -73,6 +77,7 @@ pub struct Keeper {
     wanted: Option<Roots>,
     held: Held,
     repairs: Repairs,
+    going: Option<Going>,
     publish: Option<Publish>,
     published: Option<Roots>,
     condition: Condition,
@@ -91,7 +96,11 @@ pub struct Keeper {
 
 enum Signer {
     Own(Signing),
-    Files { bundle: Bundle, resolver: Arc<Resolver> },
+    Files {
+        bundle: Bundle,
+        resolver: Arc<Resolver>,
+        system: SystemRoots,
+    },
 }
 
 impl std::fmt::Debug for Keeper {
@@ -126,10 +135,15 @@ impl Keeper {
             carriers,
             signer: match source {
                 Source::Own(leaves) => Signer::Own(Signing::new(leaves)),
-                Source::Files { bundle, resolver } => Signer::Files { bundle, resolver },
+                Source::Files { bundle, resolver } => Signer::Files {
+                    bundle,
+                    resolver,
+                    system: SystemRoots::read(),
+                },
             },
             wanted: None,
             held: Held::default(),
+            going: None,
             publish: None,
             published: None,
             condition: readiness.condition("ca bundles", "the API server has not been reached yet"),
@@ -148,6 +162,14 @@ impl Keeper {
     #[must_use]
     pub fn publishing(mut self, publish: Publish) -> Self {
         self.publish = Some(publish);
+        self
+    }
+
+    /// Nothing is written any more once `going` says so. A replica that shuts down leaves its part to the others; and
+    /// where all of them go, as in an uninstall, nobody makes anew what is being removed.
+    #[must_use]
+    pub fn until(mut self, going: Going) -> Self {
+        self.going = Some(going);
         self
     }
 
@@ -179,8 +201,8 @@ impl Keeper {
                 // The API server is there: no reason to wait.
                 self.pause = None;
             }
-            Notice::Carrier(number, carried) => {
-                self.know(number, carried);
+            Notice::Carrier(number, content) => {
+                self.know(number, content);
                 self.pause = None;
             }
             Notice::Trouble(watch, error) => {
@@ -199,7 +221,8 @@ impl Keeper {
         self.held.look(&self.known, Instant::now());
         self.strangers
             .look(&self.known, self.wanted.as_ref(), Instant::now());
-        if self.pause.is_none_or(|pause| pause <= Instant::now()) {
+        let going = self.going.as_ref().is_some_and(|going| going());
+        if !going && self.pause.is_none_or(|pause| pause <= Instant::now()) {
             self.pause = None;
             match self.keep(now).await {
                 Ok(()) => {}
@@ -287,8 +310,11 @@ impl Keeper {
 
     fn judgement(&self, now: SystemTime) -> Judgement {
         let served = self.resolver().served();
-        let system_roots = self.wanted.is_none() && matches!(self.signer, Signer::Files { .. });
-        Judgement::of(&self.carriers, &self.known, &served.key().cert, system_roots, now)
+        let system = match &self.signer {
+            Signer::Files { system, .. } if self.wanted.is_none() => Some(system),
+            _ => None,
+        };
+        Judgement::of(&self.carriers, &self.known, &served.key().cert, system, now)
     }
 
     fn tell(&mut self, judgement: &Judgement) {

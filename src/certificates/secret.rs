@@ -22,6 +22,9 @@ const NEXT_KEY: &str = "next.key";
 /// Who signed before: certificates only.
 const FORMER: &str = "former.crt";
 
+/// The host for which an authority is tried out.
+const TRIED: &str = "hatchway.example.com";
+
 /// A Secret's content, parsed.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
@@ -148,11 +151,10 @@ fn authority(secret: &Secret, certificate: &'static str, key: &'static str) -> R
     let authority = Authority::from_pem(text(certificate)?, text(key)?)?;
     // A certificate that may not sign, say: an API server would refuse all that it signed. Tried at a time at which it is
     // valid, since a clock that is off does not make it broken.
-    const NAME: &str = "hatchway.example.com";
     let when = authority.not_before();
-    let leaf = authority.sign(&[NAME.to_owned()], when)?;
+    let leaf = authority.sign(&[TRIED.to_owned()], when)?;
     let roots = [authority.certificate().clone()].into_iter().collect();
-    trust::verify(&leaf.key().cert, &roots, NAME, when).map_err(ReadSecret::Trust)?;
+    trust::verify(&leaf.key().cert, &roots, TRIED, when).map_err(ReadSecret::Trust)?;
     Ok(authority)
 }
 

@@ -3,10 +3,12 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::RootCertStore;
+use rustls::client::danger::ServerCertVerifier as _;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
+use rustls_platform_verifier::Verifier;
 
 use super::roots::Roots;
 use super::x509;
@@ -59,6 +61,38 @@ pub(super) fn verify(
         provider.signature_verification_algorithms.all,
     )
     .map_err(|error| words(&error))
+}
+
+/// The authorities of the system, by which an API server judges where a caBundle is empty. Its own are not known here;
+/// these come with the image, and the public ones are the same everywhere.
+#[derive(Debug)]
+pub(super) struct SystemRoots(Option<Verifier>);
+
+impl SystemRoots {
+    /// Reads them. A system that has none vouches for nobody.
+    pub(super) fn read() -> Self {
+        let provider = CryptoProvider::get_default().cloned();
+        Self(provider.and_then(|provider| Verifier::new(provider).ok()))
+    }
+
+    /// Verifies `chain` (leaf first) for the host `name` at `now`.
+    pub(super) fn verify(
+        &self,
+        chain: &[CertificateDer<'_>],
+        name: &str,
+        now: SystemTime,
+    ) -> Result<(), String> {
+        let (leaf, rest) = chain.split_first().ok_or("no certificate is served")?;
+        let name = ServerName::try_from(name).map_err(|_| format!("\"{name}\" is no host"))?;
+        let now = UnixTime::since_unix_epoch(now.duration_since(UNIX_EPOCH).unwrap_or_default());
+        let verified = self
+            .0
+            .as_ref()
+            .is_some_and(|verifier| verifier.verify_server_cert(leaf, rest, &name, &[], now).is_ok());
+        verified.then_some(()).ok_or_else(|| {
+            "the caBundle is empty, and no public authority vouches for the served certificate".to_owned()
+        })
+    }
 }
 
 /// Without rustls' "invalid peer certificate", since it is our own.
@@ -153,6 +187,19 @@ mod tests {
         assert_eq!(
             verify(&[leaf.der().clone()], &roots, NAME, now).unwrap_err(),
             "the served certificate was not signed by an authority in the caBundle"
+        );
+    }
+
+    #[test]
+    fn the_systems_authorities_vouch_for_nobody_whom_they_do_not_know() {
+        crate::certificates::install_provider();
+        let now = SystemTime::now();
+        let ours = Authority::generate(now, AUTHORITY_LIFE).unwrap();
+        let served = ours.sign(&[NAME.into()], now).unwrap();
+        let said = SystemRoots::read().verify(&served.key().cert, NAME, now);
+        assert!(
+            said.unwrap_err()
+                .starts_with("the caBundle is empty, and no public")
         );
     }
 

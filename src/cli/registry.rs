@@ -42,12 +42,8 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Modules(listing::Modules),
-    Tags(listing::Tags),
-    Files(listing::Files),
-    Digests(listing::Digests),
-    Releases(listing::Releases),
-    Version(listing::Version),
+    #[command(flatten)]
+    List(listing::Command),
     Pull(pull::Args),
     Publish(publish::Args),
     Serve(serve::Args),
@@ -86,12 +82,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 async fn one(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Modules(args) => listing::modules(args).await,
-        Command::Tags(args) => listing::tags(args).await,
-        Command::Files(args) => listing::files(args).await,
-        Command::Digests(args) => listing::digests(args).await,
-        Command::Releases(args) => listing::releases(args).await,
-        Command::Version(args) => listing::version(args).await,
+        Command::List(command) => listing::run(command).await,
         Command::Pull(args) => pull::run(args).await,
         Command::Publish(args) => publish::run(args).await,
         // Ends by a signal of its own.

@@ -95,12 +95,14 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
     let metrics = Metrics::register(&mut registry);
     // Before anything listens: a certificate that cannot be served is an error at start, not of the first caller.
     let readiness = Readiness::default();
+    let drain = Drain::default();
     let callers = credentials::Callers {
         cluster: objects.cluster(),
         namespace: &namespace,
         metrics: &metrics,
         trust: Trust::register(&mut registry),
         readiness: &readiness,
+        drain: &drain,
     };
     let credentials = credentials::load(certificates, callers)?;
     let tls = Arc::clone(&credentials.tls);
@@ -129,7 +131,6 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
         async move { probe.run().await }
     });
 
-    let drain = Drain::default();
     let patience = shutdown::Patience {
         delay: limits.drain_delay,
         total: limits.drain_timeout,

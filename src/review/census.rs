@@ -78,14 +78,11 @@ impl Census {
         for kind in Kind::ALL {
             let mut name = String::new();
             loop {
-                let reading = world.read();
-                let Some(object) = reading.next(kind, &name) else {
-                    break;
-                };
-                let verdict = rules::standing(&object, &reading, now);
-                drop(reading);
+                let next = world.read().next(kind, &name);
+                let Some(object) = next else { break };
                 object.name().clone_into(&mut name);
-                if let Some(verdict) = verdict {
+                if let Some(subject) = rules::as_it_stands(&object) {
+                    let verdict = rules::standing(&subject, &world.read(), now);
                     tell(self.judged(&object, verdict, &mut known))?;
                 }
             }
@@ -146,19 +143,14 @@ impl Census {
         known: &mut HashMap<Asked, Answered>,
     ) -> Option<Answered> {
         let asked = digest(&question);
-        let answered = match self
-            .settings
-            .get(&asked)
-            .cloned()
-            .or_else(|| known.remove(&asked))
-        {
-            Some(answered) => answered,
-            None => {
-                let Verdict {
-                    refusals, warnings, ..
-                } = self.settler.answer(question)?;
-                Answered { refusals, warnings }
-            }
+        let before = self.settings.get(&asked).cloned();
+        let answered = if let Some(answered) = before.or_else(|| known.remove(&asked)) {
+            answered
+        } else {
+            let Verdict {
+                refusals, warnings, ..
+            } = self.settler.answer(question)?;
+            Answered { refusals, warnings }
         };
         self.settings.insert(asked, answered.clone());
         Some(answered)

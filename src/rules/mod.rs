@@ -32,5 +32,5 @@ pub use finding::{CauseReason, Finding, Reference};
 pub use numbers::{RULES, rule};
 pub use parts::{Body, Operation, Parts, Subject, is_ours};
 pub use settings::{FailedConversion, SettingsQuestion, Skipped, Written};
-pub use standing::standing;
+pub use standing::{as_it_stands, standing};
 pub use verdict::{Decision, Verdict};

@@ -8,8 +8,7 @@
 //! | about who asks (MR-1, MOD-1) | are silent: nobody asks |
 //! | on fields of v1alpha1 (MPO-4, MUP-3) | speak where the object carries such a field |
 
-use super::admit;
-use super::{Parts, User, Verdict, convert, engine};
+use super::{Parts, Subject, User, Verdict, admit, convert, engine};
 use crate::world::{Object, World};
 use jiff::Timestamp;
 use std::borrow::Cow;
@@ -20,8 +19,9 @@ const NOBODY: User<'static> = User {
     trusted: true,
 };
 
-/// Judges an object of the world as it stands. `None` for one that is on its way out (AD-8).
-pub fn standing(object: &Object, world: &World, now: Timestamp) -> Option<Verdict> {
+/// An object of the world in the pieces that rules read, taken apart without the world: it may be long. `None` for one
+/// that is on its way out (AD-8).
+pub fn as_it_stands(object: &Object) -> Option<Subject> {
     if object.metadata().deletion_timestamp.is_some() {
         return None;
     }
@@ -30,6 +30,10 @@ pub fn standing(object: &Object, world: &World, now: Timestamp) -> Option<Verdic
     // An object of the world has a kind, a version and a name.
     let (kind, version, name) = admit::identify(&written).ok()?;
     let parts = Parts::from_value(kind, version, &written);
-    let subject = admit::subject(kind, version, name.to_owned(), Some(parts), None);
-    Some(engine::standing(&subject, NOBODY, world, now))
+    Some(admit::subject(kind, version, name.to_owned(), Some(parts), None))
+}
+
+/// Judges an object as it stands.
+pub fn standing(subject: &Subject, world: &World, now: Timestamp) -> Verdict {
+    engine::standing(subject, NOBODY, world, now)
 }

@@ -1,8 +1,11 @@
 //! Against a real control plane.
 
+mod census;
 mod certificates;
+mod commands;
 mod crds;
 mod e2e;
+mod enforcement;
 mod installing;
 mod lease;
 mod leaving;

@@ -27,40 +27,39 @@ fn scene() -> Scene {
     }
 }
 
-fn carried(bundles: &[&Roots]) -> Known {
+fn carrying(bundles: &[&Roots]) -> Carried {
     let entry = |(number, bundle): (usize, &&Roots)| Entry {
         name: format!("w{number}"),
         host: HOST.to_owned(),
         bundle: (*bundle).clone(),
         ours: false,
     };
-    Some(Some(Carried {
+    Carried {
         uid: None,
         resource_version: None,
         entries: bundles.iter().enumerate().map(entry).collect(),
         others: 0,
-    }))
+    }
 }
 
-fn judge(scene: &Scene, known: &[Known], system_roots: bool) -> Judgement {
-    Judgement::of(
-        &Carrier::all(),
-        known,
-        &scene.chain,
-        system_roots,
-        SystemTime::now(),
-    )
+/// The first carriers hold this, the others are not there.
+fn only(contents: Vec<Carried>) -> Vec<Known> {
+    let mut known = vec![Some(None); Carrier::all().len()];
+    for (place, content) in known.iter_mut().zip(contents) {
+        *place = Some(Some(content));
+    }
+    known
+}
+
+fn judge(scene: &Scene, known: &[Known]) -> Judgement {
+    Judgement::of(&Carrier::all(), known, &scene.chain, None, SystemTime::now())
 }
 
 #[test]
 fn is_ready_when_every_place_that_is_there_trusts_what_is_served() {
     let scene = scene();
     let two = [&scene.good, &scene.good];
-    let judgement = judge(
-        &scene,
-        &[carried(&two), carried(&two[..1]), Some(None), Some(None)],
-        false,
-    );
+    let judgement = judge(&scene, &only(vec![carrying(&two), carrying(&two[..1])]));
     assert_eq!(judgement.trusting, 3);
     assert_eq!(
         judgement.readiness(false),
@@ -75,20 +74,15 @@ fn is_ready_when_every_place_that_is_there_trusts_what_is_served() {
 #[test]
 fn is_not_ready_at_first_before_all_is_read_and_trusts_us() {
     let scene = scene();
-    let known = [carried(&[&scene.good]), None, None, None];
+    let known = [Some(Some(carrying(&[&scene.good]))), None, None, None];
     assert_eq!(
-        judge(&scene, &known, false).readiness(false).unwrap_err(),
+        judge(&scene, &known).readiness(false).unwrap_err(),
         "not read yet: mutatingwebhookconfiguration hatchway, customresourcedefinition \
          moduleupdatepolicies.deckhouse.io, customresourcedefinition modulepulloverrides.deckhouse.io"
     );
-    let known = [
-        carried(&[&scene.good, &scene.bad]),
-        Some(None),
-        Some(None),
-        Some(None),
-    ];
+    let known = only(vec![carrying(&[&scene.good, &scene.bad])]);
     assert_eq!(
-        judge(&scene, &known, false).readiness(false).unwrap_err(),
+        judge(&scene, &known).readiness(false).unwrap_err(),
         "callers would not trust what is served: validatingwebhookconfiguration hatchway, w1: \
          the served certificate was not signed by an authority in the caBundle"
     );
@@ -97,48 +91,53 @@ fn is_not_ready_at_first_before_all_is_read_and_trusts_us() {
 #[test]
 fn stays_ready_until_nobody_at_all_trusts_us() {
     let scene = scene();
-    let some = [
-        carried(&[&scene.bad, &scene.bad, &scene.bad, &scene.bad, &scene.good]),
-        Some(None),
-        Some(None),
-        Some(None),
-    ];
-    let note = judge(&scene, &some, false).readiness(true).unwrap().unwrap();
+    let some = only(vec![carrying(&[
+        &scene.bad,
+        &scene.bad,
+        &scene.bad,
+        &scene.bad,
+        &scene.good,
+    ])]);
+    let note = judge(&scene, &some).readiness(true).unwrap().unwrap();
     assert!(
         note.starts_with("some callers would not trust what is served: "),
         "{note}"
     );
     assert!(note.contains(" and 1 more; not there: "), "{note}");
-    let none = [carried(&[&scene.bad]), Some(None), Some(None), Some(None)];
-    assert!(judge(&scene, &none, false).readiness(true).is_err());
+    let nobody = only(vec![carrying(&[&scene.bad])]);
+    assert!(judge(&scene, &nobody).readiness(true).is_err());
     // Configurations that went away, as in an uninstall, are no reason.
-    let gone = [Some(None), Some(None), Some(None), Some(None)];
-    assert!(judge(&scene, &gone, false).readiness(true).is_ok());
+    let gone = only(Vec::new());
+    assert!(judge(&scene, &gone).readiness(true).is_ok());
 }
 
 #[test]
-fn an_empty_bundle_trusts_nobody_unless_it_is_meant_to_be_empty() {
+fn an_empty_bundle_trusts_nobody_whom_no_public_authority_vouches_for() {
     let scene = scene();
-    let known = [carried(&[&Roots::default()]), Some(None), Some(None), Some(None)];
-    assert!(judge(&scene, &known, false).readiness(false).is_err());
-    let note = judge(&scene, &known, true).readiness(false).unwrap().unwrap();
-    assert!(
-        note.contains("left to the API server's own roots: 1 entry"),
-        "{note}"
+    let known = only(vec![carrying(&[&Roots::default()])]);
+    let missing = judge(&scene, &known).readiness(false).unwrap_err();
+    assert!(missing.ends_with("the caBundle is empty"), "{missing}");
+    let system = SystemRoots::read();
+    let judgement = Judgement::of(
+        &Carrier::all(),
+        &known,
+        &scene.chain,
+        Some(&system),
+        SystemTime::now(),
     );
+    let missing = judgement.readiness(false).unwrap_err();
+    assert!(missing.contains("no public authority vouches"), "{missing}");
 }
 
 #[test]
 fn configurations_that_call_somebody_else_are_told() {
     let scene = scene();
-    let foreign = Some(Some(Carried {
-        uid: None,
-        resource_version: None,
-        entries: Vec::new(),
+    let foreign = Carried {
         others: 7,
-    }));
-    let known = [foreign, Some(None), Some(None), Some(None)];
-    let note = judge(&scene, &known, false).readiness(false).unwrap().unwrap();
+        ..carrying(&[])
+    };
+    let known = only(vec![foreign]);
+    let note = judge(&scene, &known).readiness(false).unwrap().unwrap();
     assert!(
         note.contains("does not call this Hatchway: validatingwebhookconfiguration hatchway"),
         "{note}"

@@ -59,13 +59,13 @@ impl Held {
         let since = self.0.iter().find(|(known, _)| known == certificate);
         entries(known).next().is_none() || since.is_some_and(|(_, since)| since.elapsed() >= long)
     }
+}
 
-    /// How many places hold `certificate`.
-    pub(super) fn count(&self, certificate: &CertificateDer<'_>, known: &[Known]) -> usize {
-        entries(known)
-            .filter(|entry| entry.bundle.contains(certificate))
-            .count()
-    }
+/// How many places hold `certificate`.
+pub(super) fn knowing(certificate: &CertificateDer<'_>, known: &[Known]) -> usize {
+    entries(known)
+        .filter(|entry| entry.bundle.contains(certificate))
+        .count()
 }
 
 fn entries(known: &[Known]) -> impl Iterator<Item = &Entry> {
@@ -73,7 +73,7 @@ fn entries(known: &[Known]) -> impl Iterator<Item = &Entry> {
         .iter()
         .flatten()
         .flatten()
-        .flat_map(|carried| &carried.entries)
+        .flat_map(|content| &content.entries)
 }
 
 /// When each object was repaired, so that two programs that write against each other do not flood an API server; and
@@ -116,18 +116,18 @@ impl Repair {
 
 impl Keeper {
     /// What a watch or a write has told of a carrier. News that is older than what is known comes late and is nothing.
-    pub(super) fn know(&mut self, number: usize, carried: Option<Carried>) {
+    pub(super) fn know(&mut self, number: usize, content: Option<Carried>) {
         let Some(known) = self.known.get_mut(number) else {
             return;
         };
-        let version = |carried: &Carried| carried.resource_version.as_ref()?.parse::<u64>().ok();
-        if let (Some(Some(known)), Some(new)) = (&known, &carried)
+        let version = |content: &Carried| content.resource_version.as_ref()?.parse::<u64>().ok();
+        if let (Some(Some(known)), Some(new)) = (&known, &content)
             && known.uid == new.uid
             && version(new) < version(known)
         {
             return;
         }
-        *known = Some(carried);
+        *known = Some(content);
     }
 
     /// Whether every place holds what is wanted, and nothing that must not be there.
@@ -146,20 +146,20 @@ impl Keeper {
         };
         let mut failure = None;
         for number in 0..self.carriers.len() {
-            let Some(Some(carried)) = self.known[number].clone() else {
+            let Some(Some(content)) = self.known[number].clone() else {
                 continue;
             };
             let now = Instant::now();
             let repair = &mut self.repairs.0[number];
             let fits = |entry: &Entry| self.strangers.fits(entry, &wanted, now);
-            if carried.entries.iter().all(fits) {
+            if content.entries.iter().all(fits) {
                 repair.right = Some(wanted.clone());
                 continue;
             }
             if repair.next().is_some_and(|next| now < next) {
                 continue;
             }
-            match self.apply(number, &carried, &wanted).await {
+            match self.apply(number, &content, &wanted).await {
                 Ok(()) => {}
                 Err(error) => failure = Some(error),
             }
@@ -167,21 +167,21 @@ impl Keeper {
         failure.map_or(Ok(()), Err)
     }
 
-    async fn apply(&mut self, number: usize, carried: &Carried, wanted: &Roots) -> Result<(), CallError> {
+    async fn apply(&mut self, number: usize, content: &Carried, wanted: &Roots) -> Result<(), CallError> {
         let carrier = self.carriers[number].clone();
         let now = Instant::now();
-        let bundles = carried
+        let bundles = content
             .entries
             .iter()
             .map(|entry| self.strangers.bundle(entry, wanted, now));
         let bundles: Vec<Roots> = bundles.collect();
-        let object = self.calls.apply(&carrier, carried, &bundles).await?;
+        let object = self.calls.apply(&carrier, content, &bundles).await?;
         let repair = &mut self.repairs.0[number];
         repair.made(Instant::now());
         // It was right before, nothing else was wanted since, and it was not one of us.
         let by_others = |(entry, bundle): (&Entry, &Roots)| !entry.ours && entry.bundle != *bundle;
         let overwritten =
-            repair.right.as_ref() == Some(wanted) && carried.entries.iter().zip(&bundles).any(by_others);
+            repair.right.as_ref() == Some(wanted) && content.entries.iter().zip(&bundles).any(by_others);
         repair.right = Some(wanted.clone());
         let object_label = Object {
             object: carrier.sort.name(),
@@ -211,7 +211,7 @@ impl Keeper {
             let uid = self.known[number]
                 .iter()
                 .flatten()
-                .find_map(|carried| carried.uid.clone());
+                .find_map(|content| content.uid.clone());
             self.event(&carrier, uid, "CaBundleMismatch", what.clone()).await;
         }
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use k8s_openapi::api::core::v1::Secret;
 use tokio::time::Instant;
 
+use super::bundles::knowing;
 use super::{Keeper, Signer};
 use crate::api::installation::CA_SECRET;
 use crate::certificates::calls::CallError;
@@ -105,7 +106,6 @@ impl Keeper {
         };
         let mut told = None;
         let (before, kept) = match &signing.read {
-            None => return Ok(()),
             Some(Read::Good(secret, kept)) => {
                 self.wanted = Some(kept.bundle(now));
                 let next_is_known = kept
@@ -128,7 +128,7 @@ impl Keeper {
                 }
                 (None, rotation::make(trusted, now))
             }
-            Some(Read::Absent) => return Ok(()),
+            None | Some(Read::Absent) => return Ok(()),
             Some(Read::Broken(secret, why)) => {
                 told = Some((
                     "secret-broken",
@@ -175,8 +175,8 @@ impl Keeper {
                 trusted.push(certificate.clone());
             }
         }
-        let carried = self.known.iter().flatten().flatten();
-        for entry in carried.flat_map(|carried| &carried.entries) {
+        let content = self.known.iter().flatten().flatten();
+        for entry in content.flat_map(|content| &content.entries) {
             for certificate in entry.bundle.iter() {
                 trusted.push(certificate.clone());
             }
@@ -197,8 +197,8 @@ impl Keeper {
             return;
         }
         let served = signing.resolver().served();
-        let trusting = Judgement::of(&self.carriers, &self.known, &served.key().cert, false, now).trusting;
-        let knowing = self.held.count(present.certificate(), &self.known);
+        let trusting = Judgement::of(&self.carriers, &self.known, &served.key().cert, None, now).trusting;
+        let knowing = knowing(present.certificate(), &self.known);
         // With nobody to lose, at once. Else callers get the time to hear of it.
         let go = trusting == 0
             || knowing > trusting

@@ -30,7 +30,7 @@ impl Strangers {
             .iter()
             .flatten()
             .flatten()
-            .flat_map(|carried| &carried.entries);
+            .flat_map(|content| &content.entries);
         let strange: Roots = entries
             .filter(|entry| entry.ours)
             .flat_map(|entry| entry.bundle.iter().cloned())

@@ -11,7 +11,7 @@ pub(super) fn page() -> String {
         "# Metrics\n\n\
          <!-- Printed by `hatchway docs metrics`; change the table in src/telemetry/metrics.rs, not this page. -->\n\n\
          What `/metrics` on the ops port says, as OpenMetrics text. What the labels' values mean, and what to do when a\n\
-         number moves, is in [serving](../serving.md#metrics).\n\n\
+         number moves, is in [operations](../operations.md#metrics).\n\n\
          | metric | type | labels | what |\n|---|---|---|---|\n",
     );
     for row in METRICS {

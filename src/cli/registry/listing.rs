@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use anyhow::anyhow;
-use clap::ValueEnum;
+use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -14,86 +14,46 @@ use super::{warn, wrong};
 use crate::archive::{Listed, ListedKind};
 use crate::cli::output;
 use crate::registry::publish::CHANNELS;
-use crate::registry::{Name, RequestError, parse_version, words};
+use crate::registry::{Name, Repository, RequestError, parse_version, words};
 use crate::values::{ImageTag, ModuleName, nearest};
 
-/// Print the modules that a registry lists
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Print the modules that a registry lists
+    #[command(after_help = "Examples:
   hatchway registry modules --repo registry.example.com/modules
   hatchway registry modules --source main --state world/ -o json")]
-pub(super) struct Modules {
-    #[command(flatten)]
-    at: At,
-    #[command(flatten)]
-    format: Format,
-}
-
-/// Print the tags of a module's images: its versions, and the images of its containers
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+    Modules(Question<Everything>),
+    /// Print the tags of a module's images: its versions, and the images of its containers
+    #[command(after_help = "Examples:
   hatchway registry tags echo --repo registry.example.com/modules")]
-pub(super) struct Tags {
-    #[command(flatten)]
-    module: Module,
-    #[command(flatten)]
-    at: At,
-    #[command(flatten)]
-    format: Format,
-}
-
-/// Print the files in a module's image
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+    Tags(Question<Module>),
+    /// Print the files in a module's image
+    #[command(after_help = "Examples:
   hatchway registry files echo v1.0.0 --repo registry.example.com/modules
   hatchway registry files echo v1.0.0 --repo registry.example.com/modules -o json | jq '.[].size'")]
-pub(super) struct Files {
-    #[command(flatten)]
-    image: Image,
-    #[command(flatten)]
-    at: At,
-    #[command(flatten)]
-    format: Format,
-}
-
-/// Print the images of a module's containers
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+    Files(Question<Image>),
+    /// Print the images of a module's containers
+    #[command(after_help = "Examples:
   hatchway registry digests echo v1.0.0 --repo registry.example.com/modules
   hatchway registry digests echo v1.0.0 --repo registry.example.com/modules -o json | jq -r .backend")]
-pub(super) struct Digests {
-    #[command(flatten)]
-    image: Image,
-    #[command(flatten)]
-    at: At,
-    #[command(flatten)]
-    format: Format,
-}
-
-/// Print a module's releases: versions and channels
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+    Digests(Question<Image>),
+    /// Print a module's releases: versions and channels
+    #[command(after_help = "Examples:
   hatchway registry releases echo --repo registry.example.com/modules")]
-pub(super) struct Releases {
-    #[command(flatten)]
-    module: Module,
-    #[command(flatten)]
-    at: At,
-    #[command(flatten)]
-    format: Format,
-}
-
-/// Print the version that a release channel is at
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+    Releases(Question<Module>),
+    /// Print the version that a release channel is at
+    #[command(after_help = "Examples:
   hatchway registry version echo alpha --repo registry.example.com/modules
   hatchway registry version echo early-access --repo registry.example.com/modules -o json")]
-pub(super) struct Version {
+    Version(Question<Release>),
+}
+
+/// What is asked, of which registry, and how the answer is printed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Question<T: clap::Args> {
     #[command(flatten)]
-    module: Module,
-    /// The channel: alpha, beta, early-access, stable, rock-solid or lts; or the tag of a release
-    #[arg(value_parser = read_channel)]
-    channel: String,
+    what: T,
     #[command(flatten)]
     at: At,
     #[command(flatten)]
@@ -101,19 +61,31 @@ pub(super) struct Version {
 }
 
 #[derive(Debug, clap::Args)]
-struct Module {
+pub(super) struct Everything {}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Module {
     /// The module
     #[arg(value_name = "MODULE", value_parser = ModuleName::parse)]
     module: ModuleName,
 }
 
 #[derive(Debug, clap::Args)]
-struct Image {
+pub(super) struct Image {
     #[command(flatten)]
     module: Module,
     /// The image: a tag or a digest
     #[arg(value_name = "TAG", value_parser = read_name)]
     tag: Name,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Release {
+    #[command(flatten)]
+    module: Module,
+    /// The channel: alpha, beta, early-access, stable, rock-solid or lts; or the tag of a release
+    #[arg(value_parser = read_channel)]
+    channel: String,
 }
 
 /// How a list is printed.
@@ -157,8 +129,24 @@ impl Format {
     }
 }
 
-pub(super) async fn modules(args: Modules) -> anyhow::Result<()> {
-    let Modules { at, format } = args;
+/// Asks, and prints what is said.
+pub(super) async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Modules(question) => modules(question).await,
+        Command::Tags(question) => tags(question).await,
+        Command::Files(question) => files(question).await,
+        Command::Digests(question) => digests(question).await,
+        Command::Releases(question) => releases(question).await,
+        Command::Version(question) => version(question).await,
+    }
+}
+
+async fn modules(question: Question<Everything>) -> anyhow::Result<()> {
+    let Question {
+        what: Everything {},
+        at,
+        format,
+    } = question;
     let listing = at
         .client()
         .await?
@@ -175,34 +163,34 @@ pub(super) async fn modules(args: Modules) -> anyhow::Result<()> {
     format.print(&listing.modules, |names| lines(names))
 }
 
-pub(super) async fn tags(args: Tags) -> anyhow::Result<()> {
-    let Tags { module, at, format } = args;
-    let repository = at.client().await?.module(module.module.as_str());
+async fn tags(question: Question<Module>) -> anyhow::Result<()> {
+    let Question { what, at, format } = question;
+    print_tags(&at.client().await?.module(what.module.as_str()), &format).await
+}
+
+async fn releases(question: Question<Module>) -> anyhow::Result<()> {
+    let Question { what, at, format } = question;
+    print_tags(&at.client().await?.releases(what.module.as_str()), &format).await
+}
+
+async fn print_tags(repository: &Repository, format: &Format) -> anyhow::Result<()> {
     let mut tags = repository.tags().await.map_err(|error| requested(&error))?;
     tags.sort_by(by_version);
     format.print(&tags, |tags| lines(tags))
 }
 
-pub(super) async fn releases(args: Releases) -> anyhow::Result<()> {
-    let Releases { module, at, format } = args;
-    let repository = at.client().await?.releases(module.module.as_str());
-    let mut tags = repository.tags().await.map_err(|error| requested(&error))?;
-    tags.sort_by(by_version);
-    format.print(&tags, |tags| lines(tags))
-}
-
-pub(super) async fn files(args: Files) -> anyhow::Result<()> {
-    let Files { image, at, format } = args;
-    let Image { module, tag } = image;
+async fn files(question: Question<Image>) -> anyhow::Result<()> {
+    let Question { what, at, format } = question;
+    let Image { module, tag } = what;
     let files = at.client().await?.files(module.module.as_str(), &tag).await;
     format.print(&files.map_err(|error| wrong::fetching(&error))?, |files| {
         lines(files.iter().map(path_as_tar_has_it))
     })
 }
 
-pub(super) async fn digests(args: Digests) -> anyhow::Result<()> {
-    let Digests { image, at, format } = args;
-    let Image { module, tag } = image;
+async fn digests(question: Question<Image>) -> anyhow::Result<()> {
+    let Question { what, at, format } = question;
+    let Image { module, tag } = what;
     let digests = at
         .client()
         .await?
@@ -211,23 +199,16 @@ pub(super) async fn digests(args: Digests) -> anyhow::Result<()> {
     format.print(&digests.map_err(|error| wrong::fetching(&error))?, table)
 }
 
-pub(super) async fn version(args: Version) -> anyhow::Result<()> {
+async fn version(question: Question<Release>) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Said {
         version: String,
         digest: String,
     }
-    let Version {
-        module,
-        channel,
-        at,
-        format,
-    } = args;
-    let release = at
-        .client()
-        .await?
-        .release(module.module.as_str(), &Name::tag(channel))
-        .await;
+    let Question { what, at, format } = question;
+    let Release { module, channel } = what;
+    let name = Name::tag(channel);
+    let release = at.client().await?.release(module.module.as_str(), &name).await;
     let release = release.map_err(|error| wrong::fetching(&error))?;
     release.warnings.iter().for_each(warn);
     let said = Said {

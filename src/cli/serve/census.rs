@@ -17,7 +17,7 @@ use crate::world::Shared;
 
 /// How long a census rests before the next, however much changes: people look at what stands wrong in hours, and a
 /// source's scan changes the world every few minutes.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_mins(1);
 /// How much longer than it took it rests at least, so that a large world costs 2 % of a processor and no more.
 const SHARE: u32 = 49;
 
@@ -57,7 +57,7 @@ pub(super) async fn run(
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            changed = changes.changed() => if changed.is_err() { return },
+            stirred = changes.changed() => if stirred.is_err() { return },
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::certificates::keeper::Source;
 use crate::certificates::{Authority, ClientCa, Keeper, Leaves, PairFiles, Target, Tls};
 use crate::telemetry::trust::Trust;
 use crate::telemetry::{Metrics, Readiness};
+use crate::webhook::Drain;
 
 /// Where the standalone server writes its authority's certificate.
 const STANDALONE_CA_FILE: &str = "certs/ca.crt";
@@ -29,7 +30,7 @@ pub(super) struct CertificateArgs {
     /// Folder with tls.crt, tls.key and maybe ca.crt, reloaded when they change [default: a certificate of our own]
     #[arg(long, env = "HATCHWAY_TLS_DIR", value_name = "DIR")]
     tls_dir: Option<PathBuf>,
-    /// Where the certificate of our own authority is written, for curl --cacert [default: certs/ca.crt if standalone]
+    /// Where the certificates to be trusted are written, for curl --cacert [default: certs/ca.crt if standalone]
     #[arg(
         long,
         env = "HATCHWAY_CA_FILE",
@@ -80,6 +81,7 @@ pub(super) struct Callers<'a> {
     pub(super) metrics: &'a Metrics,
     pub(super) trust: Trust,
     pub(super) readiness: &'a Readiness,
+    pub(super) drain: &'a Drain,
 }
 
 /// Reads or makes the certificate. What cannot be served is an error that says why.
@@ -90,6 +92,7 @@ pub(super) fn load(args: CertificateArgs, callers: Callers<'_>) -> anyhow::Resul
         metrics,
         trust,
         readiness,
+        drain,
     } = callers;
     let standalone = cluster.is_none();
     let CertificateArgs {
@@ -109,15 +112,17 @@ pub(super) fn load(args: CertificateArgs, callers: Callers<'_>) -> anyhow::Resul
         },
     };
     let keeper = |source: Source| {
+        let drain = drain.clone();
         cluster.map(|client| {
-            Keeper::new(
+            let keeper = Keeper::new(
                 client.clone(),
                 namespace.to_owned(),
                 target,
                 source,
                 readiness,
                 trust,
-            )
+            );
+            keeper.until(Box::new(move || drain.begun()))
         })
     };
 

@@ -9,6 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// An API server that has just started, or whose CRD has just been changed, is busy for a moment: not worth a line.
+const SOON_OVER: Duration = Duration::from_secs(3);
 
 /// What all watches tell. Clones share everything.
 #[derive(Clone, Debug)]
@@ -38,6 +42,10 @@ struct Row {
     /// Whether it has been listed once.
     listed: bool,
     trouble: Option<Trouble>,
+    /// Since when there is trouble of that sort.
+    since: Option<Instant>,
+    /// What of it was told last.
+    told: Option<Trouble>,
 }
 
 impl Health {
@@ -72,8 +80,9 @@ impl Health {
     pub(super) fn up(&self, kind: Kind) {
         self.0.following.up.get_or_create(&label(kind)).set(1);
         let mut state = self.state();
-        let before = state.rows.entry(kind).or_default().trouble.take();
-        if before.is_some_and(|trouble| trouble.cause != Cause::Unreachable) {
+        let row = state.rows.entry(kind).or_default();
+        (row.trouble, row.since) = (None, None);
+        if row.told.take().is_some() {
             tracing::info!(%kind, "changes are followed again");
         }
         self.reached(&mut state);
@@ -102,12 +111,9 @@ impl Health {
             }
         } else {
             self.reached(&mut state);
-            let row = state.rows.entry(kind).or_default();
-            if row.trouble.as_ref() != Some(&trouble) {
-                tracing::warn!(%kind, %trouble, "changes are not followed; tried again");
-            }
         }
-        state.rows.entry(kind).or_default().trouble = Some(trouble);
+        let row = state.rows.entry(kind).or_default();
+        row.take(kind, trouble);
         self.show(&state);
     }
 
@@ -180,6 +186,32 @@ impl Health {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Row {
+    /// Keeps a trouble in mind, and tells it where it is new and lasts.
+    fn take(&mut self, kind: Kind, trouble: Trouble) {
+        let now = Instant::now();
+        if self
+            .trouble
+            .as_ref()
+            .is_none_or(|before| before.cause != trouble.cause)
+        {
+            self.since = Some(now);
+        }
+        let lasts = self.since.is_some_and(|since| now - since >= SOON_OVER);
+        let is_told = match trouble.cause {
+            // Told once for all kinds.
+            Cause::Unreachable => false,
+            Cause::Busy => lasts,
+            _ => true,
+        };
+        if is_told && self.told.as_ref() != Some(&trouble) {
+            tracing::warn!(%kind, %trouble, "changes are not followed; tried again");
+            self.told = Some(trouble.clone());
+        }
+        self.trouble = Some(trouble);
     }
 }
 

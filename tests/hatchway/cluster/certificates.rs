@@ -1,5 +1,6 @@
 //! Certificates in a cluster (rules SV-1 and SV-2): one authority for all replicas, known to every caller.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -18,12 +19,31 @@ use entrance::Entrance;
 use stream::Stream;
 
 /// A control plane with Hatchway's manifests; API servers call `url`.
-fn installed(url: &str) -> ControlPlane {
+pub(super) fn installed(url: &str) -> ControlPlane {
     let plane = ControlPlane::start();
     let made = plane.kubectl(&["create", "namespace", "d8-system"]);
     assert_eq!(made.code, 0, "{}", made.stderr);
     apply(&plane, &manifests(url), &[]);
     plane
+}
+
+/// A kubeconfig with the rights of Hatchway's own account and no others.
+fn account(plane: &ControlPlane) -> PathBuf {
+    let printed = command().args(["manifests", "rbac"]).output().unwrap();
+    apply(plane, &String::from_utf8(printed.stdout).unwrap(), &[]);
+    let token = plane.kubectl(&["create", "token", "-n", "d8-system", "hatchway"]);
+    assert_eq!(token.code, 0, "{}", token.stderr);
+    let admin = plane.kubeconfig();
+    let own = admin.with_file_name("account");
+    let text = std::fs::read_to_string(admin).unwrap();
+    let secret = |line: &&str| line.starts_with("users:");
+    let users = text.lines().find(secret).unwrap();
+    let ours = format!(
+        "users: [{{name: admin, user: {{token: {}}}}}]",
+        token.stdout.trim()
+    );
+    std::fs::write(&own, text.replace(users, &ours)).unwrap();
+    own
 }
 
 fn manifests(url: &str) -> String {
@@ -85,13 +105,21 @@ fn bundles(plane: &ControlPlane) -> Vec<String> {
 }
 
 fn serve(plane: &ControlPlane, entrance: &Entrance) -> Hatchway {
-    let server = Hatchway::start_behind(&entrance.url(), &plane.kubeconfig(), &[]);
+    let server = Hatchway::start_behind(&entrance.url(), &account(plane), &[]);
     entrance.lead_to(server.https);
     server
 }
 
+/// Waits until readiness is content with everything.
+async fn ready(server: &Hatchway) {
+    eventually("readiness", async || {
+        (server.get("/readyz").await.0 == 200).then_some(())
+    })
+    .await;
+}
+
 /// Waits until readiness is content with the caBundles.
-async fn trusted(server: &Hatchway) {
+pub(super) async fn trusted(server: &Hatchway) {
     eventually("the caBundles", async || {
         let (_, body) = server.get("/readyz").await;
         let report: Value = serde_json::from_str(&body).unwrap();
@@ -132,6 +160,7 @@ fn writes(plane: &ControlPlane, after: usize) -> Vec<String> {
     let writes = requests.iter().filter(|request| {
         let verb = request["verb"].as_str().unwrap_or_default();
         ["create", "update", "patch", "delete"].contains(&verb)
+            && request["objectRef"]["resource"] != "leases"
             && request["userAgent"].as_str().unwrap_or_default().is_empty()
     });
     writes
@@ -143,11 +172,17 @@ fn writes(plane: &ControlPlane, after: usize) -> Vec<String> {
 async fn replicas_make_one_authority_and_fill_every_bundle_and_applying_again_keeps_them() {
     let entrance = Entrance::open().await;
     let plane = installed(&entrance.url());
+    let account = account(&plane);
     let began = Instant::now();
-    let (one, other) = (serve(&plane, &entrance), serve(&plane, &entrance));
-    trusted(&one).await;
-    trusted(&other).await;
-    eprintln!("two replicas trusted after {:?}", began.elapsed());
+    let begin = || {
+        let server = Hatchway::start_behind(&entrance.url(), &account, &[]);
+        entrance.lead_to(server.https);
+        server
+    };
+    let (one, other) = (begin(), begin());
+    ready(&one).await;
+    ready(&other).await;
+    eprintln!("two replicas ready after {:?}", began.elapsed());
     let authority = secret(&plane, "ca.crt").unwrap();
     for bundle in bundles(&plane) {
         assert_eq!(bundle, authority);
@@ -175,7 +210,8 @@ async fn replicas_make_one_authority_and_fill_every_bundle_and_applying_again_ke
     let written = "hatchway_ca_writes_total{object=\"secret\"}";
     assert!((one.metric(written).await + other.metric(written).await - 1.0).abs() < f64::EPSILON);
     for server in [&one, &other] {
-        assert!(!server.log().contains("ERROR"), "{}", server.log());
+        let log = server.log();
+        assert!(!log.contains("ERROR") && !log.contains("forbidden"), "{log}");
     }
 }
 
@@ -223,6 +259,9 @@ async fn no_review_fails_while_the_secret_is_deleted_and_the_authority_rotated()
         1,
         "{kept}"
     );
+    for server in [&one, &other] {
+        assert!(!server.log().contains("forbidden"), "{}", server.log());
+    }
     let (answered, shaken) = stream.end().await;
     eprintln!("{answered} reviews, {shaken} handshakes");
     assert!(answered > 50 && shaken > 50, "{answered} {shaken}");
@@ -273,6 +312,7 @@ async fn a_bundle_overwritten_by_hand_is_written_back_and_told() {
     );
     let (_, body) = server.get("/readyz").await;
     assert!(body.contains("was overwritten; it was written back"), "{body}");
+    assert!(!server.log().contains("forbidden"), "{}", server.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -308,7 +348,7 @@ async fn files_put_their_authority_into_the_bundles_or_leave_them_alone() {
     mount(dir.path(), "..1", &first.pem, &first.sign());
     let server = Hatchway::start_behind(
         &entrance.url(),
-        &plane.kubeconfig(),
+        &account(&plane),
         &["--tls-dir", dir.path().to_str().unwrap()],
     );
     trusted(&server).await;
@@ -333,7 +373,7 @@ async fn files_put_their_authority_into_the_bundles_or_leave_them_alone() {
     drop(server);
     let server = Hatchway::start_behind(
         &entrance.url(),
-        &plane.kubeconfig(),
+        &account(&plane),
         &["--tls-dir", bare.path().to_str().unwrap()],
     );
     trusted(&server).await;
@@ -361,7 +401,7 @@ async fn files_put_their_authority_into_the_bundles_or_leave_them_alone() {
     // A server that is started now is not ready before all of them trust it.
     let late = Hatchway::start_behind(
         &entrance.url(),
-        &plane.kubeconfig(),
+        &account(&plane),
         &["--tls-dir", bare.path().to_str().unwrap()],
     );
     eventually("what is missing", async || {
@@ -422,7 +462,7 @@ async fn objects_stored_in_the_old_version_are_readable_as_soon_as_the_server_ha
         assert!(object["spec"].get(field).is_some(), "{object}");
     }
     eprintln!("readable after {:?}", began.elapsed());
-    trusted(&server).await;
+    ready(&server).await;
     let back = get(&plane, &["modulepulloverrides.v1alpha1.deckhouse.io", "old"]);
     assert_eq!(back["spec"]["source"], "example");
 }
@@ -442,8 +482,10 @@ fn old_definition(document: &str) -> String {
 async fn an_api_server_that_is_away_is_waited_for_and_takes_nothing_from_who_is_ready() {
     let entrance = Entrance::open().await;
     let plane = installed(&entrance.url());
+    let account = account(&plane);
     plane.stop_api_server();
-    let server = serve(&plane, &entrance);
+    let server = Hatchway::start_behind(&entrance.url(), &account, &[]);
+    entrance.lead_to(server.https);
     let condition = async || {
         let (_, body) = server.get("/readyz").await;
         let report: Value = serde_json::from_str(&body).unwrap();

@@ -3,6 +3,8 @@
 //! One request per connection, passed on as HTTP/1.0 so that the answer ends with its connection: whole in memory, it can
 //! be changed byte by byte. What is asked of it as of a forwarding proxy, or by CONNECT, it takes to its one registry, too.
 
+mod message;
+
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -17,6 +19,7 @@ use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use self::message::{Answer, Request};
 use super::authority::KeyFiles;
 
 /// What happens to a request.
@@ -378,124 +381,6 @@ impl Shared {
 async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
     while stream.read(&mut [0; 1024]).await? > 0 {}
     Ok(())
-}
-
-struct Request {
-    method: String,
-    target: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl Request {
-    /// `None` when the connection ends without one.
-    async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Self>> {
-        let mut bytes = Vec::new();
-        let head = loop {
-            if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-                break at + 4;
-            }
-            if stream.read_buf(&mut bytes).await? == 0 {
-                return Ok(None);
-            }
-        };
-        let mut body = bytes.split_off(head);
-        let text = String::from_utf8(bytes).unwrap();
-        let (first, headers) = head_of(&text);
-        let mut words = first.split(' ');
-        let (method, target) = (words.next().unwrap().to_owned(), words.next().unwrap());
-        // A forwarding proxy is told the whole URL.
-        let target = match target
-            .strip_prefix("http://")
-            .and_then(|rest| rest.find('/').map(|at| &rest[at..]))
-        {
-            Some(path) => path,
-            None => target,
-        };
-        let target = target.to_owned();
-        let request = Self {
-            method,
-            target,
-            headers,
-            body: Vec::new(),
-        };
-        let length: usize = request
-            .header("content-length")
-            .map_or(0, |value| value.parse().unwrap());
-        while body.len() < length {
-            if stream.read_buf(&mut body).await? == 0 {
-                return Ok(None);
-            }
-        }
-        Ok(Some(Self { body, ..request }))
-    }
-
-    fn header(&self, name: &str) -> Option<String> {
-        let found = self.headers.iter().find(|(key, _)| key == name);
-        found.map(|(_, value)| value.clone())
-    }
-
-    async fn pass_on(&self, upstream: SocketAddr) -> io::Result<Answer> {
-        let mut head = format!("{} {} HTTP/1.0\r\n", self.method, self.target);
-        for (name, value) in self
-            .headers
-            .iter()
-            .filter(|(name, _)| !name.starts_with("proxy-"))
-        {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str("\r\n");
-        let mut stream = TcpStream::connect(upstream).await?;
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(&self.body).await?;
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await?;
-        let at = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
-        let body = bytes.split_off(at);
-        let text = String::from_utf8(bytes).unwrap();
-        let (first, headers) = head_of(&text);
-        Ok(Answer {
-            status: first.split(' ').nth(1).unwrap().parse().unwrap(),
-            headers,
-            body,
-        })
-    }
-}
-
-struct Answer {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn set(&mut self, name: &str, value: String) {
-        self.headers.retain(|(key, _)| key != name);
-        if !value.is_empty() {
-            self.headers.push((name.to_owned(), value));
-        }
-    }
-
-    fn head(&self) -> String {
-        let lines = self
-            .headers
-            .iter()
-            .map(|(name, value)| format!("{name}: {value}\r\n"));
-        format!(
-            "HTTP/1.1 {} Told\r\n{}\r\n",
-            self.status,
-            lines.collect::<String>()
-        )
-    }
-}
-
-/// The first line, and the headers, whose names are in lower case.
-fn head_of(text: &str) -> (&str, Vec<(String, String)>) {
-    let mut lines = text.lines();
-    let first = lines.next().unwrap();
-    let headers = lines.filter_map(|line| line.split_once(':'));
-    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
-    (first, headers.collect())
 }
 
 /// A connection that can be reset.

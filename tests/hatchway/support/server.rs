@@ -64,9 +64,11 @@ impl Hatchway {
         Self::run(tempfile::tempdir().unwrap(), tls.join("ca.crt"), &all)
     }
 
-    /// In the cluster of a kubeconfig, with a certificate of its own for `127.0.0.1`.
+    /// In the cluster of a kubeconfig, with a certificate of its own for `127.0.0.1`, at home in a namespace that every
+    /// cluster has.
     pub(crate) fn start_in_cluster(kubeconfig: &Path, flags: &[&str]) -> Self {
-        Self::start_behind("https://127.0.0.1", kubeconfig, flags)
+        let flags = [&["--namespace", "default"], flags].concat();
+        Self::start_behind("https://127.0.0.1", kubeconfig, &flags)
     }
 
     /// In the cluster of a kubeconfig, where API servers call `url`.

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::super::root;
 use super::{module, other, publish, registry, says};
 use crate::support::parts::crane;
 use crate::support::registry::{BOTH, Registry};
@@ -185,4 +186,44 @@ fn a_mistyped_channel_or_version_is_told_before_anything_happens() {
         assert!(ran.stderr.contains(said), "{}", ran.stderr);
     }
     assert_eq!(registry(&["publish", ".", "--version", "v1.0.0"]).code, 2);
+}
+
+#[test]
+fn the_documentation_shows_the_digests_that_the_example_has() {
+    let text = std::fs::read_to_string(root("docs/registry.md")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let echo = dir.path().join("echo");
+    other(
+        "cp",
+        &[
+            "-r".as_ref(),
+            root("manifests/examples/modules/echo").as_os_str(),
+            echo.as_os_str(),
+        ],
+    );
+    let publish = |version: &str, layout: &str| {
+        let layout = dir.path().join(layout);
+        let at = [
+            "publish",
+            echo.to_str().unwrap(),
+            "--layout",
+            layout.to_str().unwrap(),
+        ];
+        says(&[&at[..], &["--version", version, "--channel", "alpha"]].concat())
+    };
+    let shown = |said: &str, host: &str| {
+        assert_eq!(said.lines().count(), 4);
+        for line in said.lines() {
+            let line = format!("\n{host}{line}");
+            assert!(text.contains(&line), "not in the documentation: {line}");
+        }
+    };
+    let host = "registry.example.com/";
+    shown(&publish("v1.0.0", "as-it-is"), host);
+    // As the documentation changes it.
+    let file = echo.join("templates/configmap.yaml");
+    let more = std::fs::read_to_string(&file).unwrap() + "# v1.1.0: a word more\n";
+    std::fs::write(file, more).unwrap();
+    shown(&publish("v1.1.0", "changed"), host);
+    shown(&publish("v1.0.0", "changed-and-first"), "");
 }

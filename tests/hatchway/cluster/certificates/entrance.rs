@@ -37,6 +37,11 @@ impl Entrance {
     pub(crate) fn lead_to(&self, replica: SocketAddr) {
         self.replicas.lock().unwrap().push(replica);
     }
+
+    /// From now on to `replica` alone; connections that are open stay.
+    pub(crate) fn lead_only_to(&self, replica: SocketAddr) {
+        *self.replicas.lock().unwrap() = vec![replica];
+    }
 }
 
 impl Drop for Entrance {
