@@ -180,25 +180,25 @@ impl<'a> Layout<'a> {
 
     fn layer(
         &mut self,
-        fill: impl FnOnce(&mut Tar<Hashed<Compressor>>) -> io::Result<()>,
+        write: impl FnOnce(&mut Tar<Hashed<Compressor>>) -> io::Result<()>,
     ) -> anyhow::Result<()> {
         let draft = self.folder.join("draft");
-        let file = Hashed::new(BufWriter::new(File::create(&draft)?));
+        let hashed = Hashed::new(BufWriter::new(File::create(&draft)?));
         // The levels that docker and buildkit use.
         let compressor = match self.compression {
-            "gzip" => Compressor::Gzip(GzEncoder::new(file, flate2::Compression::new(6))),
-            "zstd" => Compressor::Zstd(zstd::Encoder::new(file, 3)?),
+            "gzip" => Compressor::Gzip(GzEncoder::new(hashed, flate2::Compression::new(6))),
+            "zstd" => Compressor::Zstd(zstd::Encoder::new(hashed, 3)?),
             other => bail!("no compression: {other}"),
         };
         let mut tar = Tar(tar::Builder::new(Hashed::new(compressor)));
-        fill(&mut tar)?;
+        write(&mut tar)?;
         let plain = tar.0.into_inner()?;
-        let mut file = match plain.inner {
+        let mut packed = match plain.inner {
             Compressor::Gzip(encoder) => encoder.finish()?,
             Compressor::Zstd(encoder) => encoder.finish()?,
         };
-        file.flush()?;
-        let digest = self.keep(&draft, file)?;
+        packed.flush()?;
+        let digest = self.keep(&draft, packed)?;
         self.layers.push(json!({
             "mediaType": format!("application/vnd.oci.image.layer.v1.tar+{}", self.compression),
             "digest": format!("sha256:{}", digest.0),

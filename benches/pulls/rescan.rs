@@ -91,6 +91,8 @@ pub fn measure(client: &str, host: &str, tag: &str) -> anyhow::Result<Scan> {
 /// Scans and prints what that took.
 pub fn scan(client: &str, host: &str, tag: &str) -> anyhow::Result<()> {
     let (wall, cpu, connections) = runtime()?.block_on(async {
+        // The runtime has some for itself.
+        let sockets_before = sockets()?;
         let (before, _) = cost::used(libc::RUSAGE_SELF)?;
         let started = Instant::now();
         if client == BARE {
@@ -104,7 +106,7 @@ pub fn scan(client: &str, host: &str, tag: &str) -> anyhow::Result<()> {
         }
         let wall = started.elapsed().as_secs_f64();
         let (after, _) = cost::used(libc::RUSAGE_SELF)?;
-        anyhow::Ok((wall, after - before, connections()?))
+        anyhow::Ok((wall, after - before, sockets()?.saturating_sub(sockets_before)))
     })?;
     println!(
         "{}",
@@ -141,8 +143,7 @@ async fn each(
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= COUNT {
-                // Kept until all are counted.
-                return anyhow::Ok(sender);
+                return anyhow::Ok(());
             }
             work(&mut sender, number).await?;
         }
@@ -186,7 +187,7 @@ fn release(number: usize) -> String {
 }
 
 /// Sockets of this process.
-fn connections() -> anyhow::Result<usize> {
+fn sockets() -> anyhow::Result<usize> {
     let mut count = 0;
     for entry in std::fs::read_dir("/proc/self/fd")? {
         // The folder's own handle is gone when its turn comes.

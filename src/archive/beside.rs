@@ -26,7 +26,7 @@ pub(super) fn decode<'a, E: From<Fault>>(
         let running = thread.spawn_scoped(scope, move || run(decoder, &send, &spare));
         // No thread to be had: as if nothing more had come.
         running.map_err(|_| Fault::Cut)?;
-        let decoded = Decoded {
+        let plain = Decoded {
             receive,
             give_back,
             piece: Piece::default(),
@@ -34,7 +34,7 @@ pub(super) fn decode<'a, E: From<Fault>>(
             state: State::Open,
         };
         // Archives within archives stay what they are: what was decompressed is not looked at for another compression.
-        read(Decoder::Plain(Box::new(decoded)))
+        read(Decoder::Plain(Box::new(plain)))
     })
 }
 
@@ -148,5 +148,123 @@ impl Source for Decoded {
 
     fn is_cut(&self) -> bool {
         self.state == State::Cut
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::super::decode::Memory;
+    use super::*;
+
+    /// Compressible, longer than all pieces that may wait.
+    fn content() -> Vec<u8> {
+        (0..400_000u32)
+            .flat_map(|number| (number / 3).to_le_bytes())
+            .collect()
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// What comes out, how it ended, and what had been taken and cut then.
+    fn through(source: Box<dyn Source + '_>) -> (Vec<u8>, io::Result<()>, u64, bool) {
+        let mut told = None;
+        let decoder = Decoder::new(source).unwrap();
+        let done = decode(decoder, |mut decoded| -> Result<(), Fault> {
+            let mut all = Vec::new();
+            let end = decoded.read_to_end(&mut all).map(drop);
+            let source = decoded.source();
+            told = Some((all, end, source.taken(), source.is_cut()));
+            Ok(())
+        });
+        assert!(done.is_ok());
+        told.unwrap()
+    }
+
+    #[test]
+    fn gives_what_was_compressed() {
+        let content = content();
+        for compressed in [gzip(&content), zstd::encode_all(&content[..], 1).unwrap()] {
+            let (all, end, taken, cut) = through(Box::new(Memory(&compressed, 0)));
+            end.unwrap();
+            assert!(all == content && !cut);
+            assert_eq!(taken, compressed.len() as u64);
+        }
+    }
+
+    #[test]
+    fn tells_damage_after_what_was_good() {
+        let content = content();
+        let mut compressed = gzip(&content);
+        let middle = compressed.len() / 2;
+        compressed[middle..].fill(0xff);
+        let (all, end, _, cut) = through(Box::new(Memory(&compressed, 0)));
+        end.unwrap_err();
+        assert!(!all.is_empty() && content.starts_with(&all[..1_000]) && !cut);
+    }
+
+    /// Breaks off instead of ending.
+    struct Short<'a>(Memory<'a>, bool);
+
+    impl Read for Short<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let mut have = self.fill_buf()?;
+            let amount = have.read(buffer)?;
+            self.consume(amount);
+            Ok(amount)
+        }
+    }
+
+    impl BufRead for Short<'_> {
+        fn fill_buf(&mut self) -> io::Result<&[u8]> {
+            self.1 = self.0.fill_buf()?.is_empty();
+            if self.1 {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            self.0.fill_buf()
+        }
+
+        fn consume(&mut self, amount: usize) {
+            self.0.consume(amount);
+        }
+    }
+
+    impl Source for Short<'_> {
+        fn head(&mut self) -> io::Result<&[u8]> {
+            self.fill_buf()
+        }
+
+        fn taken(&self) -> u64 {
+            self.0.taken()
+        }
+
+        fn is_cut(&self) -> bool {
+            self.1
+        }
+    }
+
+    #[test]
+    fn knows_a_cut_from_damage() {
+        let compressed = gzip(&content());
+        let half = &compressed[..compressed.len() / 2];
+        let (_, end, _, cut) = through(Box::new(Short(Memory(half, 0), false)));
+        assert!(end.is_err() && cut);
+    }
+
+    #[test]
+    fn ends_when_nobody_reads_on() {
+        let compressed = gzip(&content());
+        let decoder: Decoder<Box<dyn Source + '_>> =
+            Decoder::new(Box::new(Memory(&compressed, 0)) as _).unwrap();
+        let done = decode(decoder, |mut decoded| {
+            assert_ne!(decoded.read(&mut [0; 10]).unwrap(), 0);
+            Err(Fault::Cut)
+        });
+        assert!(matches!(done, Err(Fault::Cut)));
     }
 }

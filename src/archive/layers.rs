@@ -1,12 +1,12 @@
 //! Layer after layer, each one archive.
 
 use super::beside;
-use super::decode::{Budget, Decoder, Source, is_layer_type};
+use super::decode::{Budget, Decoder, Memory, Source, is_layer_type};
 use super::error::{Fault, shown};
 use super::flow::Incoming;
 use super::limits::Limits;
 use super::reader::Archive;
-use super::tree::{Sink, Tree};
+use super::tree::{Nowhere, Sink, Tree};
 
 /// Reads layer after layer into the tree.
 pub(crate) fn each_layer<K: Sink>(
@@ -49,4 +49,18 @@ pub(super) fn each_archive<E: From<Fault>>(
         }
     }
     Ok(())
+}
+
+/// Reads bytes as one layer without keeping anything: the body of fuzz targets. `Err` says why it would be refused.
+pub fn check_archive(bytes: &[u8], limits: Limits) -> Result<usize, String> {
+    let mut budget = Budget::new(limits);
+    let mut tree = Tree::default();
+    let said = |fault| match fault {
+        Fault::Refused { entry, why, .. } => format!("entry \"{}\": {why}", entry.unwrap_or_default()),
+        Fault::Cut => "it is cut short".to_owned(),
+    };
+    let decoder = Decoder::new(Memory(bytes, 0)).map_err(|error| error.to_string())?;
+    let mut archive = Archive::new(decoder, &mut budget);
+    tree.layer(&mut archive, &mut Nowhere).map_err(said)?;
+    Ok(tree.len())
 }

@@ -4,11 +4,10 @@
 
 use tar::{EntryType, Header};
 
-use super::decode::{Budget, Decoder, Fill, Memory, Metered, Source};
+use super::decode::{Budget, Decoder, Fill, Metered, Source};
 use super::error::{Fault, shown};
 use super::limits::Limits;
 use super::pax::Pax;
-use super::tree::{Nowhere, Tree};
 
 const BLOCK: usize = 512;
 /// Bytes that a header describing another entry may have (long names, PAX records with attributes).
@@ -441,20 +440,6 @@ fn check_link(path: &str, target: &[u8]) -> Result<String, String> {
         }
     }
     Ok(text.to_owned())
-}
-
-/// Reads bytes as one layer without keeping anything: the body of fuzz targets. `Err` says why it would be refused.
-pub fn check_archive(bytes: &[u8], limits: Limits) -> Result<usize, String> {
-    let mut budget = Budget::new(limits);
-    let mut tree = Tree::default();
-    let said = |fault| match fault {
-        Fault::Refused { entry, why, .. } => format!("entry \"{}\": {why}", entry.unwrap_or_default()),
-        Fault::Cut => "it is cut short".to_owned(),
-    };
-    let decoder = Decoder::new(Memory(bytes, 0)).map_err(|error| error.to_string())?;
-    let mut archive = Archive::new(decoder, &mut budget);
-    tree.layer(&mut archive, &mut Nowhere).map_err(said)?;
-    Ok(tree.len())
 }
 
 #[cfg(test)]

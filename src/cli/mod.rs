@@ -63,6 +63,11 @@ enum Command {
 
 /// Does what the command line says.
 pub fn run() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|name| name == "registry") {
+        // A few buffers made of huge pages take tens of megabytes that nobody uses. Asked for before there are any; where
+        // it cannot be had all works as well.
+        let _ = rustix::thread::disable_transparent_huge_pages(true);
+    }
     let Cli {
         logs: Logs { log_format, log },
         command,

@@ -52,8 +52,6 @@ enum Command {
 /// Does one of them.
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { command } = args;
-    // Made of huge pages, a few buffers take tens of megabytes that nobody uses. Where it cannot be had all works as well.
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.context("cannot start the asynchronous runtime")?;
     let done = runtime.block_on(async {

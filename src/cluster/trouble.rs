@@ -30,6 +30,8 @@ pub enum Cause {
     Expired,
     /// The API server cannot answer now.
     Busy,
+    /// The API server prepares the kind's storage anew, as after every change of its CRD. That takes a second.
+    Preparing,
     /// Any other refusal.
     Refused,
     /// An answer that cannot be read.
@@ -47,6 +49,7 @@ impl Cause {
             Self::NotInstalled => "not-installed",
             Self::Expired => "expired",
             Self::Busy => "busy",
+            Self::Preparing => "preparing",
             Self::Refused => "refused",
             Self::Unreadable => "unreadable",
         }
@@ -56,7 +59,12 @@ impl Cause {
     pub(super) const fn keeps_the_place(self) -> bool {
         matches!(
             self,
-            Self::Unreachable | Self::BrokenOff | Self::Unauthorized | Self::Forbidden | Self::Busy
+            Self::Unreachable
+                | Self::BrokenOff
+                | Self::Unauthorized
+                | Self::Forbidden
+                | Self::Busy
+                | Self::Preparing
         )
     }
 }
@@ -99,6 +107,8 @@ impl Trouble {
     pub(super) fn answered(status: &Status, verb: &str, kind: Kind) -> Self {
         /// Conflict between a version that we know and a store that went back in time.
         const FROM_THE_FUTURE: &str = "Too large resource version";
+        /// What `k8s.io/apiserver` says of a watch cache that is not filled yet.
+        const PREPARING: &str = "storage is (re)initializing";
         let resource = resource(kind);
         let said = said(status);
         match status.code {
@@ -121,6 +131,9 @@ impl Trouble {
             410 => Self::new(Cause::Expired, format!("cannot {verb} {resource}: {said}")),
             504 if status.message.contains(FROM_THE_FUTURE) => {
                 Self::new(Cause::Expired, format!("cannot {verb} {resource}: {said}"))
+            }
+            429 | 503 if status.message.contains(PREPARING) => {
+                Self::new(Cause::Preparing, format!("cannot {verb} {resource} now: {said}"))
             }
             429 | 500.. => Self::new(Cause::Busy, format!("cannot {verb} {resource} now: {said}")),
             _ => Self::new(Cause::Refused, format!("cannot {verb} {resource}: {said}")),
@@ -213,6 +226,15 @@ mod tests {
                 .starts_with("may not list modulesources.deckhouse.io: User \"x\" cannot"),
             "{forbidden}"
         );
+    }
+
+    #[test]
+    fn tells_a_storage_that_is_being_prepared_from_a_server_that_is_busy() {
+        assert_eq!(
+            answered(429, "storage is (re)initializing").cause,
+            Cause::Preparing
+        );
+        assert_eq!(answered(429, "too many requests").cause, Cause::Busy);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //!    It covers contents, names, modes, the list of files and the module's folder at once.
 //! 2. One `fsync` of the module's folder after the renames, before a link may lead there: a link never outlives its target.
 //! 3. One `fsync` of the links' folder after the switch: what was told as deployed stays deployed.
-
+//!
 //! The system begins to write while more is being unpacked, so that in the end little is left to wait for.
 
 use std::io;

@@ -13,7 +13,7 @@ use super::error::RequestError;
 use super::patience::{Patience, lateness};
 
 /// Hosts come from redirects and token realms, too, so they are not trusted to be few.
-const HOSTS: usize = 1024;
+pub(super) const HOSTS: usize = 1024;
 
 /// The hosts that this process talks to.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Whom to trust: the system's roots and a source's own `ca`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
@@ -54,8 +54,11 @@ pub(super) fn config(ca: Option<&str>) -> Result<ClientConfig, TrustError> {
 #[derive(Debug)]
 struct Trust {
     bundle: Vec<CertificateDer<'static>>,
-    /// None on a machine without roots where the bundle has none either: plain HTTP still works there.
-    roots: Option<Verifier>,
+    /// Those of the bundle that can vouch for others.
+    anchors: Vec<CertificateDer<'static>>,
+    /// These and the system's, read when a server first wants to be trusted: a fifth of a small pull over plain HTTP
+    /// otherwise. None on a machine without roots where the bundle has none either.
+    roots: OnceLock<Option<Verifier>>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -70,14 +73,21 @@ impl Trust {
         if anchors.len() < bundle.len() {
             tracing::warn!("ca holds certificates that cannot be used as roots, they are passed over");
         }
-        let roots = Verifier::new_with_extra_roots(anchors, Arc::clone(provider))
-            .inspect_err(|error| tracing::warn!(%error, "no TLS server can be trusted: give a ca"))
-            .ok();
         Self {
             bundle,
-            roots,
+            anchors,
+            roots: OnceLock::new(),
             provider: Arc::clone(provider),
         }
+    }
+
+    fn roots(&self) -> Option<&Verifier> {
+        let read = || {
+            Verifier::new_with_extra_roots(self.anchors.iter().cloned(), Arc::clone(&self.provider))
+                .inspect_err(|error| tracing::warn!(%error, "no TLS server can be trusted: give a ca"))
+                .ok()
+        };
+        self.roots.get_or_init(read).as_ref()
     }
 }
 
@@ -91,7 +101,7 @@ impl ServerCertVerifier for Trust {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         if !self.bundle.iter().any(|known| known == end_entity) {
-            let roots = self.roots.as_ref().ok_or(CertificateError::UnknownIssuer)?;
+            let roots = self.roots().ok_or(CertificateError::UnknownIssuer)?;
             return roots.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         }
         verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
@@ -276,7 +286,8 @@ mod tests {
         let leaf = self_signed("registry.example.com", false);
         let trust = Trust {
             bundle: Vec::new(),
-            roots: None,
+            anchors: Vec::new(),
+            roots: OnceLock::from(None),
             provider: provider(),
         };
         let name = ServerName::try_from("registry.example.com").unwrap();

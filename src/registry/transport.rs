@@ -1,8 +1,9 @@
 //! One HTTP request on a pooled connection: TLS, proxies, nothing that knows of registries.
 
+use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,8 +20,11 @@ use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use super::budget::{HOSTS, lock};
 use super::endpoint::is_loopback;
 use super::error::BoxError;
 use super::tls::{self, TrustError};
@@ -78,9 +82,9 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    /// `idle` connections are kept per host. HTTP/1.1 alone: a blob per connection is what registries are built for,
+    /// `connections` are opened and kept per host. HTTP/1.1 alone: a blob per connection is what registries are built for,
     /// and a budget in connections then means what it says.
-    pub(super) fn new(ca: Option<&str>, proxies: Proxies, idle: usize) -> Result<Self, TrustError> {
+    pub(super) fn new(ca: Option<&str>, proxies: Proxies, connections: usize) -> Result<Self, TrustError> {
         let config = tls::config(ca)?;
         let mut direct = HttpConnector::new();
         direct.enforce_http(false);
@@ -96,6 +100,7 @@ impl Transport {
             direct,
             to_proxy,
             proxies: proxies.clone(),
+            places: Places::new(connections),
         };
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(config)
@@ -105,7 +110,7 @@ impl Transport {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(idle)
+            .pool_max_idle_per_host(connections)
             .http1_max_buf_size(BUFFER)
             .build(connector);
         Ok(Self { client, proxies })
@@ -119,8 +124,15 @@ impl Transport {
         {
             request.headers_mut().insert(PROXY_AUTHORIZATION, login.clone());
         }
-        Ok(self.client.request(request).await?)
+        let (served, asked) = (CancellationToken::new(), self.client.request(request));
+        let _guard = served.clone().drop_guard();
+        Ok(SERVED.scope(served, asked).await?)
     }
+}
+
+tokio::task_local! {
+    /// Cancelled when the request that is being sent has its answer.
+    static SERVED: CancellationToken;
 }
 
 /// Opens connections, through a proxy where one is set: a tunnel for HTTPS, plain forwarding for HTTP.
@@ -129,7 +141,53 @@ struct Dial {
     direct: HttpConnector,
     to_proxy: HttpsConnector<HttpConnector>,
     proxies: Proxies,
+    places: Places,
 }
+
+/// So many connections a host may have. The budget of requests does not see to that: a connection goes back to the pool
+/// a moment after its answer was handed on, and whoever asks in that moment would open another.
+#[derive(Debug, Clone)]
+struct Places {
+    limit: usize,
+    hosts: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+}
+
+impl Places {
+    fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            hosts: Arc::default(),
+        }
+    }
+
+    /// Waits for a place, or for the end of the request that wants one: the pool asks for a connection and for an idle
+    /// one at the same time, and takes what it gets first.
+    async fn take(self, destination: Uri, served: Option<CancellationToken>) -> Result<Place, BoxError> {
+        let host = destination
+            .authority()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let places = {
+            let mut hosts = lock(&self.hosts);
+            if hosts.len() >= HOSTS {
+                hosts.retain(|_, places| places.available_permits() < self.limit);
+            }
+            let fresh = || Arc::new(Semaphore::new(self.limit));
+            Arc::clone(hosts.entry(host).or_insert_with(fresh))
+        };
+        let free = Arc::clone(&places).acquire_owned();
+        let Some(served) = served else {
+            return Ok(Place(free.await?));
+        };
+        tokio::select! {
+            place = free => Ok(Place(place?)),
+            () = served.cancelled() => Err("another connection served the request".into()),
+        }
+    }
+}
+
+/// The right to one connection; given back when dropped.
+struct Place(#[allow(dead_code)] OwnedSemaphorePermit);
 
 impl Service<Uri> for Dial {
     type Response = Wire;
@@ -141,43 +199,47 @@ impl Service<Uri> for Dial {
     }
 
     fn call(&mut self, destination: Uri) -> Self::Future {
+        let served = SERVED.try_with(CancellationToken::clone).ok();
+        let place = self.places.clone().take(destination.clone(), served);
+        let mut dial = self.clone();
+        Box::pin(async move {
+            let place = place.await?;
+            let (stream, proxied) = dial.open(destination).await?;
+            Ok(Wire {
+                stream,
+                proxied,
+                _place: place,
+            })
+        })
+    }
+}
+
+impl Dial {
+    /// A connection, and whether a proxy reads what is sent on it.
+    async fn open(&mut self, destination: Uri) -> Result<(Stream, bool), BoxError> {
         let Some(proxy) = self.proxies.on_the_way_to(&destination) else {
-            let connecting = self.direct.call(destination);
-            return Box::pin(async move {
-                Ok(Wire {
-                    stream: MaybeHttpsStream::Http(connecting.await?),
-                    proxied: false,
-                })
-            });
+            let connected = self.direct.call(destination).await?;
+            return Ok((MaybeHttpsStream::Http(connected), false));
         };
         if destination.scheme_str() == Some("https") {
             let mut tunnel = Tunnel::new(proxy.uri().clone(), self.to_proxy.clone());
             if let Some(login) = proxy.basic_auth() {
                 tunnel = tunnel.with_auth(login.clone());
             }
-            let connecting = tunnel.call(destination);
-            return Box::pin(async move {
-                Ok(Wire {
-                    stream: connecting.await?,
-                    proxied: false,
-                })
-            });
+            return Ok((tunnel.call(destination).await?, false));
         }
-        let connecting = self.to_proxy.call(proxy.uri().clone());
-        Box::pin(async move {
-            Ok(Wire {
-                stream: connecting.await?,
-                proxied: true,
-            })
-        })
+        Ok((self.to_proxy.call(proxy.uri().clone()).await?, true))
     }
 }
 
 /// A connection that knows whether a proxy reads its request lines, which then carry the whole URL.
 struct Wire {
-    stream: MaybeHttpsStream<TokioIo<TcpStream>>,
+    stream: Stream,
     proxied: bool,
+    _place: Place,
 }
+
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 impl Connection for Wire {
     fn connected(&self) -> Connected {

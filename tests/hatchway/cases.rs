@@ -16,7 +16,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod case;
-mod files;
+pub(crate) mod files;
 mod pem;
 pub(crate) mod print;
 

@@ -4,6 +4,7 @@ mod census;
 mod certificates;
 mod commands;
 mod crds;
+mod e2e;
 mod enforcement;
 mod installing;
 mod lease;

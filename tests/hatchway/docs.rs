@@ -53,7 +53,10 @@ fn every_metric_and_every_flag_of_serve_is_explained() {
     assert!(flags.len() > 15, "{flags:?}");
     let names = metrics.chain(flags);
     let missing: Vec<_> = names.filter(|name| !text.contains(&format!("`{name}"))).collect();
-    assert!(missing.is_empty(), "docs/serving.md and docs/operations.md say nothing of {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "docs/serving.md and docs/operations.md say nothing of {missing:?}"
+    );
 }
 
 #[test]
@@ -67,13 +70,22 @@ fn every_alert_asks_for_a_metric_that_there_is_and_is_explained() {
     let text = page("docs/operations.md");
     for rule in rules {
         let name = rule["alert"].as_str().unwrap();
-        assert!(text.contains(&format!("| {name} |")), "docs/operations.md says nothing of {name}");
+        assert!(
+            text.contains(&format!("| {name} |")),
+            "docs/operations.md says nothing of {name}"
+        );
         let expression = rule["expr"].as_str().unwrap();
         let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         let metrics: Vec<_> = words.filter(|word| word.starts_with("hatchway_")).collect();
-        assert!(!metrics.is_empty() || expression.contains("up{"), "{name} asks for nothing: {expression}");
+        assert!(
+            !metrics.is_empty() || expression.contains("up{"),
+            "{name} asks for nothing: {expression}"
+        );
         for metric in metrics {
-            assert!(METRICS.iter().any(|known| known.name == metric), "{name}: no metric {metric}");
+            assert!(
+                METRICS.iter().any(|known| known.name == metric),
+                "{name}: no metric {metric}"
+            );
         }
     }
 }

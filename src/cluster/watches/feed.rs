@@ -9,7 +9,7 @@ use super::mirror::Mirror;
 use super::pace::Pace;
 use crate::api::Kind;
 use crate::cluster::read::{self, Change};
-use crate::cluster::trouble::Trouble;
+use crate::cluster::trouble::{Cause, Trouble};
 use futures_util::StreamExt as _;
 use kube::Client;
 use std::pin::pin;
@@ -25,6 +25,9 @@ const OPEN_PATIENCE: Duration = Duration::from_secs(10);
 const WATCH_SECONDS: std::ops::Range<u32> = 240..290;
 /// How much longer than asked a silent watch is believed to live.
 const IDLE_MARGIN: Duration = Duration::from_secs(5);
+/// How soon it is tried again while the API server prepares the storage of a kind: a part of the 500 ms for which a
+/// review waits for what is on its way (rule AD-5).
+const PREPARING: Duration = Duration::from_millis(100);
 /// A watch that lived as long was well: the next one is opened without delay.
 const WELL: Duration = Duration::from_secs(2);
 
@@ -54,6 +57,7 @@ impl Feed {
         let mut pace = Pace::default();
         loop {
             let begun = Instant::now();
+            let mut preparing = false;
             let end = self.round().await;
             if begun.elapsed() >= WELL {
                 pace.reset();
@@ -66,13 +70,17 @@ impl Feed {
                     }
                 }
                 Err(trouble) => {
+                    preparing = trouble.cause == Cause::Preparing;
                     if !trouble.cause.keeps_the_place() {
                         self.place = None;
                     }
                     self.health.trouble(self.kind, trouble);
                 }
             }
-            self.health.pause(pace.next()).await;
+            // Objects can be made while their watch cannot be had yet: whoever names one in a review must not be told for
+            // long that it does not exist.
+            let pause = if preparing { PREPARING } else { pace.next() };
+            self.health.pause(pause).await;
         }
     }
 

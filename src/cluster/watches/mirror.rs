@@ -111,7 +111,9 @@ impl Mirror {
             tracing::error!(%kind, "objects could not be read: a bug");
             return;
         };
-        sent.iter().for_each(|sent| self.tell(sent));
+        for sent in &sent {
+            self.tell(sent);
+        }
         self.world.update(|world| {
             for Sent { head, object } in sent {
                 match object {

@@ -190,6 +190,28 @@ async fn a_list_that_breaks_off_begins_anew_and_takes_nothing_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_storage_that_is_being_prepared_is_asked_again_soon() {
+    let mut scene = Scene::new();
+    scene.list("limit=500", "10", "", &[policy("a", "1")]).await;
+    let begun = tokio::time::Instant::now();
+    for _ in 0..10 {
+        let preparing = failure(429, "TooManyRequests", "storage is (re)initializing");
+        scene
+            .call("resourceVersion=10")
+            .await
+            .send_response(answer(429, &preparing));
+    }
+    let watch = scene.watch("10").await;
+    assert!(
+        begun.elapsed() < std::time::Duration::from_millis(1100),
+        "{:?}",
+        begun.elapsed()
+    );
+    watch.send("ADDED", &policy("b", "11"));
+    scene.until(&["a", "b"]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watch_that_ends_goes_on_from_where_it_was() {
     let mut scene = Scene::new();
     scene.list("limit=500", "10", "", &[policy("a", "1")]).await;

@@ -209,7 +209,7 @@ impl Ask {
 }
 
 /// An object written out: `version` becomes the apiVersion, what belongs there goes to the metadata.
-fn whole(object: &Value) -> Value {
+pub(crate) fn whole(object: &Value) -> Value {
     let mut object = object.as_object().unwrap().clone();
     let mut metadata = match object.remove("metadata") {
         Some(Value::Object(metadata)) => metadata,

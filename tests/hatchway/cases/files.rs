@@ -35,7 +35,12 @@ pub(super) fn read(file: &str) -> Vec<Case> {
 
 /// Puts the verdicts, in order, in the place of those that are there.
 pub(super) fn write(file: &str, verdicts: &[String]) {
-    let text = std::fs::read_to_string(path(file)).unwrap();
+    write_into(&path(file), verdicts);
+}
+
+/// The same in any file whose cases stand like these.
+pub(crate) fn write_into(path: &Path, verdicts: &[String]) {
+    let text = std::fs::read_to_string(path).unwrap();
     let mut verdicts = verdicts.iter();
     let mut written = String::new();
     let mut skipping = false;
@@ -59,5 +64,5 @@ pub(super) fn write(file: &str, verdicts: &[String]) {
         written.push_str(verdicts.next().unwrap());
     }
     assert_eq!(verdicts.next(), None);
-    std::fs::write(path(file), written).unwrap();
+    std::fs::write(path, written).unwrap();
 }

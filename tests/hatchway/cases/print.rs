@@ -72,7 +72,7 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// The lines in which two verdicts differ, with the others around them.
-pub(super) fn diff(expected: &Value, found: &Value) -> String {
+pub(crate) fn diff(expected: &Value, found: &Value) -> String {
     let (expected, found) = (yaml(expected, 2), yaml(found, 2));
     let (expected, found): (Vec<_>, Vec<_>) = (expected.lines().collect(), found.lines().collect());
     let same = |(a, b): &(&&str, &&str)| a == b;

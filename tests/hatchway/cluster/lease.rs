@@ -1,6 +1,6 @@
 //! Who writes (rule SV-5): two processes and one Lease in a real API server, and everything that happens to them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -102,7 +102,7 @@ impl Replica {
 }
 
 /// Two replicas of which the first leads, over a Lease that was given back, so that nobody has to wait.
-fn pair(plane: &ControlPlane, kubeconfig: &PathBuf) -> (Replica, Replica) {
+fn pair(plane: &ControlPlane, kubeconfig: &Path) -> (Replica, Replica) {
     let lease = json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
         "metadata": {"name": "hatchway", "namespace": "default", "labels": {"kept": "yes"}},

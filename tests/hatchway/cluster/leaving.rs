@@ -1,5 +1,7 @@
 //! The end of old versions: trimmed by the leader after an upgrade, and by `uninstall`, with a webhook and without.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::{Value, json};
 
 use super::certificates::entrance::Entrance;
@@ -170,9 +172,24 @@ fn lease(plane: &ControlPlane, holder: &str, seconds: u8) {
     taken(&plane.kubectl_with(&["apply", "-f", "-"], &lease.to_string()));
 }
 
+/// A kubeconfig with no rights but those of Hatchway's own account.
+fn account(plane: &ControlPlane, folder: &Path) -> PathBuf {
+    let token = plane.kubectl(&["create", "token", "hatchway", "-n", "d8-system"]);
+    taken(&token);
+    let file = folder.join("kubeconfig");
+    let text = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "a",
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+        "clusters": [{"name": "a", "cluster": {"server": plane.url(), "certificate-authority": plane.ca_file()}}],
+        "users": [{"name": "a", "user": {"token": token.stdout.trim()}}],
+    });
+    std::fs::write(&file, text.to_string()).unwrap();
+    file
+}
+
 /// A server that API servers reach, once they know its authority.
-async fn serve(plane: &ControlPlane, entrance: &Entrance) -> Hatchway {
-    let server = Hatchway::start_behind(&entrance.url(), &plane.kubeconfig(), &[]);
+async fn serve(plane: &ControlPlane, entrance: &Entrance, kubeconfig: &Path) -> Hatchway {
+    let server = Hatchway::start_behind(&entrance.url(), kubeconfig, &[]);
     entrance.lead_to(server.https);
     eventually("a conversion", async || {
         let list = plane.kubectl(&["get", "modulepulloverrides.v1alpha2.deckhouse.io"]);
@@ -188,7 +205,8 @@ async fn the_leader_writes_anew_what_is_stored_in_an_old_version() {
     let plane = installed(&entrance.url());
     guarded(&plane, &entrance.url());
     lease(&plane, "", 1);
-    let server = serve(&plane, &entrance).await;
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve(&plane, &entrance, &account(&plane, folder.path())).await;
     for plural in CONVERTED {
         eventually("storedVersions", async || {
             (stored(&plane, plural) == r#"["v1alpha2"]"#).then_some(())
@@ -205,6 +223,7 @@ async fn the_leader_writes_anew_what_is_stored_in_an_old_version() {
         server.log()
     );
     nothing_is_lost(&plane);
+    assert!(!server.log().contains("forbidden"), "{}", server.log());
     let old = get(&plane, "modulepulloverrides", "v1alpha1", "old");
     assert_eq!(old["spec"]["source"], "example");
 }
@@ -216,7 +235,8 @@ async fn uninstalling_lets_the_webhook_convert_while_it_answers() {
     guarded(&plane, &entrance.url());
     // Nobody leads, so that nobody else writes anew.
     lease(&plane, "nobody", 60);
-    let _server = serve(&plane, &entrance).await;
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve(&plane, &entrance, &account(&plane, folder.path())).await;
     let (code, told) = uninstall(&plane, &[]);
     assert_eq!(code, 0, "{told}");
     assert!(!told.contains("without a webhook"), "{told}");
@@ -226,6 +246,7 @@ async fn uninstalling_lets_the_webhook_convert_while_it_answers() {
         ),
         "{told}"
     );
+    drop(server);
     nothing_is_lost(&plane);
 }
 

@@ -80,17 +80,21 @@ async fn what_is_in_the_cluster_counts_and_what_goes_does_not() {
         (!may_name_policy(&server, "before").await).then_some(())
     })
     .await;
-    assert_eq!(
-        server
+    assert!(
+        (server
             .metric(r#"hatchway_world_objects{kind="ModuleUpdatePolicy"}"#)
-            .await,
-        1.0
+            .await
+            - 1.0)
+            .abs()
+            < f64::EPSILON
     );
-    assert_eq!(
-        server
+    assert!(
+        (server
             .metric(r#"hatchway_watch_up{kind="ModuleUpdatePolicy"}"#)
-            .await,
-        1.0
+            .await
+            - 1.0)
+            .abs()
+            < f64::EPSILON
     );
 }
 
@@ -183,7 +187,7 @@ async fn one_malformed_object_is_reported_and_the_rest_go_on() {
     assert!(may("odd").await, "it exists");
     assert!(!may("none").await);
     let unreadable = r#"hatchway_unreadable_objects{kind="ModuleSource"}"#;
-    assert_eq!(server.metric(unreadable).await, 1.0);
+    assert!((server.metric(unreadable).await - 1.0).abs() < f64::EPSILON);
     let log = server.log();
     let told: Vec<&str> = log
         .lines()
@@ -254,13 +258,10 @@ async fn what_is_forbidden_is_named() {
     let server = Hatchway::start_in_cluster(&kubeconfig, &[]);
     let (status, body) = eventually("the refusal to be told", async || {
         let answer = server.get("/readyz").await;
-        answer.1.contains("may not").then_some(answer)
+        let told = answer.1.contains("may not list modulesources.deckhouse.io");
+        told.then_some(answer)
     })
     .await;
     assert_eq!(status, 503);
-    assert!(
-        body.contains("may not list modulesources.deckhouse.io")
-            && body.contains("system:serviceaccount:default:nobody"),
-        "{body}"
-    );
+    assert!(body.contains("system:serviceaccount:default:nobody"), "{body}");
 }

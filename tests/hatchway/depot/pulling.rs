@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use hatchway::archive::Limits;
 use hatchway::depot::{Fill, StoreError, UnpackError, unpack_into};
 
-use super::archives::{Tar, contents, image, layer, lines};
+use super::archives::{Tar, contents, gzip, image, layer, lines, zstd};
 
 fn good() -> Vec<u8> {
     Tar::default().file("f", "new").dir("d").end()
@@ -124,4 +124,59 @@ async fn a_place_that_cannot_be_used_is_named() {
             .is_err()
     );
     assert_eq!(lines(dir.path()), ["file 644 "]);
+}
+
+/// What hardly compresses, so that the layer is a large one, which is decompressed on a thread of its own.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1u64;
+    let next = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state.to_le_bytes()[7]
+    };
+    (0..length).map(next).collect()
+}
+
+#[tokio::test]
+async fn a_large_layer_is_unpacked_like_a_small_one() {
+    let content = noise(5_000_000);
+    let plain = Tar::default().file("f", &content).file("g", "after it").end();
+    for bytes in [gzip(&plain), zstd(&plain), plain.clone()] {
+        assert!(bytes.len() > 2_000_000);
+        let dir = tempfile::tempdir().unwrap();
+        pull(&dir.path().join("t"), Fill::Empty, &bytes).await.unwrap();
+        assert!(std::fs::read(dir.path().join("t/f")).unwrap() == content);
+        assert_eq!(std::fs::read(dir.path().join("t/g")).unwrap(), b"after it");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_large_layer_is_told_and_nothing_stays() {
+    let content = noise(5_000_000);
+    let hostile = Tar::default().file("f", &content).file("../g", "x").end();
+    let good = gzip(&Tar::default().file("f", &content).end());
+    let mut damaged = good.clone();
+    damaged[2_500_000..2_500_100].fill(0);
+    for (bytes, said) in [
+        (gzip(&hostile), "entry \"../g\": its path leads out of the image"),
+        (zstd(&hostile), "entry \"../g\": its path leads out of the image"),
+        (damaged, "entry \"f\": cannot be decompressed: "),
+        (good[..2_500_000].to_vec(), "entry \"f\": "),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let error = pull(&dir.path().join("t"), Fill::Empty, &bytes)
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+        assert!(lines(dir.path()).is_empty());
+    }
+    // The stream ends too early: what was there until then is no reason to refuse the image.
+    let mut short = layer(&good);
+    short.size += 1;
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("t");
+    let error = unpack_into(&target, Fill::Empty, Limits::default(), &image("v1"), [short])
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("its manifest says"), "{error}");
+    assert!(lines(dir.path()).is_empty());
 }

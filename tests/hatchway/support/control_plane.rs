@@ -66,6 +66,11 @@ impl ControlPlane {
         Self::begin(Some(Turn::take()))
     }
 
+    /// One for an installation that many tests share: it lives as long as the process, so it takes no turn.
+    pub(crate) fn start_shared() -> Self {
+        Self::begin(None)
+    }
+
     fn begin(turn: Option<Turn>) -> Self {
         let unowned = tempfile::Builder::new()
             .prefix("hatchway-control-plane-")
@@ -173,6 +178,11 @@ impl ControlPlane {
         format!("https://{}", self.port.address())
     }
 
+    /// The administrator's bearer token, for clients other than kubectl.
+    pub(crate) fn token() -> &'static str {
+        ADMIN_TOKEN
+    }
+
     /// The administrator's kubeconfig, for the programs under test.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.folder.join("kubeconfig")
@@ -190,10 +200,43 @@ impl ControlPlane {
 
     /// Runs `kubectl` as the administrator with something on its standard input, as in `apply -f -`.
     pub(crate) fn kubectl_with(&self, arguments: &[&str], input: &str) -> Answer {
+        self.runner().kubectl_with(arguments, input)
+    }
+
+    /// `kubectl` as the administrator, for threads that outlive a borrow.
+    pub(crate) fn runner(&self) -> Runner {
+        Runner {
+            folder: self.folder.clone(),
+        }
+    }
+
+    /// The requests that were answered so far, oldest first: `audit.k8s.io/v1` Events, metadata only.
+    pub(crate) fn audit(&self) -> Vec<Value> {
+        let log = std::fs::read_to_string(self.folder.join("audit.log")).unwrap_or_default();
+        log.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+}
+
+/// See [`ControlPlane::runner`].
+pub(crate) struct Runner {
+    folder: PathBuf,
+}
+
+impl Runner {
+    /// Runs `kubectl` with something on its standard input.
+    pub(crate) fn kubectl_with(&self, arguments: &[&str], input: &str) -> Answer {
+        self.kubectl_in(&[], arguments, input)
+    }
+
+    /// Runs `kubectl` with something in its environment, such as an editor.
+    pub(crate) fn kubectl_in(&self, environment: &[(&str, &str)], arguments: &[&str], input: &str) -> Answer {
         let mut child = Command::new(parts::asset("kubectl"))
-            .env("KUBECONFIG", self.kubeconfig())
+            .env("KUBECONFIG", self.folder.join("kubeconfig"))
             // Discovery is cached there: one cache per control plane, not per developer.
             .env("KUBECACHEDIR", self.folder.join("kubectl-cache"))
+            .envs(environment.iter().copied())
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -207,14 +250,6 @@ impl ControlPlane {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
-    }
-
-    /// The requests that were answered so far, oldest first: `audit.k8s.io/v1` Events, metadata only.
-    pub(crate) fn audit(&self) -> Vec<Value> {
-        let log = std::fs::read_to_string(self.folder.join("audit.log")).unwrap_or_default();
-        log.lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect()
     }
 }
 
