@@ -12,6 +12,10 @@ use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+/// So many objects of a list are read before others get their turn: a millisecond, and few that are read and not
+/// packed yet.
+const AT_ONCE: usize = 32;
+
 /// Brings one kind's objects into the world.
 #[derive(Debug)]
 pub(super) struct Mirror {
@@ -63,6 +67,10 @@ impl Mirror {
             if !self.is_known(&self.world.read(), &head) {
                 new.push((head, raw));
             }
+            if new.len() == AT_ONCE {
+                self.take(std::mem::take(&mut new)).await;
+                tokio::task::yield_now().await;
+            }
         }
         self.take(new).await;
     }
@@ -98,18 +106,25 @@ impl Mirror {
             return;
         }
         let kind = self.kind;
-        // Definitions compile schemas while they are read, which takes milliseconds each.
-        let read = tokio::task::spawn_blocking(move || {
+        let read = move |new: Vec<(HeadMeta, Raw)>| -> Vec<Sent> {
             let sent = new.into_iter().map(|(head, raw)| Sent {
                 head,
                 object: read::object(kind, &raw),
             });
-            sent.collect::<Vec<_>>()
-        });
-        // Reading does not panic; and if it did, it would again.
-        let Ok(sent) = read.await else {
-            tracing::error!(%kind, "objects could not be read: a bug");
-            return;
+            sent.collect()
+        };
+        let sent = if kind == Kind::ModuleSettingsDefinition {
+            // Their schemas are compiled, which takes milliseconds each.
+            match tokio::task::spawn_blocking(move || read(new)).await {
+                Ok(sent) => sent,
+                Err(error) => {
+                    // Nobody panics here; and who did would again.
+                    tracing::error!(%kind, %error, "objects could not be read: a bug");
+                    return;
+                }
+            }
+        } else {
+            read(new)
         };
         for sent in &sent {
             self.tell(sent);
