@@ -65,7 +65,7 @@ impl Plane {
             .arg(format!("--token-auth-file={}", path("tokens.csv")))
             .arg("--authorization-mode=RBAC")
             .arg("--service-account-issuer=https://kubernetes.default.svc")
-            .arg(format!("--service-account-key-file={}", path("server.key")))
+            .arg(format!("--service-account-key-file={}", path("server.pub")))
             .arg(format!(
                 "--service-account-signing-key-file={}",
                 path("server.key")
@@ -171,6 +171,7 @@ fn write_files(folder: &Path, port: u16) -> anyhow::Result<()> {
     fs::write(folder.join("ca.crt"), ca_certificate.pem())?;
     fs::write(folder.join("server.crt"), certificate.pem())?;
     fs::write(folder.join("server.key"), key.serialize_pem())?;
+    fs::write(folder.join("server.pub"), key.public_key_pem())?;
     fs::write(
         folder.join("tokens.csv"),
         format!("{TOKEN},admin,admin,\"system:masters\"\n"),

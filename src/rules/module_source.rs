@@ -4,7 +4,7 @@ use super::finding::Findings;
 use super::rule::{CREATE, DELETE, Reads, Rule, WRITES};
 use super::scan_interval::ScanInterval;
 use super::{Case, CauseReason, label_name};
-use crate::api::{ModuleRelease, ReleasePhase, names, words};
+use crate::api::{ReleasePhase, names, words};
 use crate::values::{CaBundle, DockerConfig, Repository};
 use std::time::Duration;
 
@@ -209,11 +209,7 @@ fn removal(case: &Case<'_>, findings: &mut Findings) {
     let goes_by_force = case
         .current()
         .is_some_and(|parts| parts.says(names::annotation::FORCE_DELETE));
-    let is_deployed = |name: &&str| {
-        let release = case.world.get::<ModuleRelease>(name);
-        let phase = release.and_then(|release| release.status.as_ref()?.phase);
-        phase == Some(ReleasePhase::Deployed)
-    };
+    let is_deployed = |name: &&str| case.world.release_phase(name) == Some(ReleasePhase::Deployed);
     let deployed: Vec<&str> = case
         .world
         .releases_of_source(source)

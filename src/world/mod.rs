@@ -3,6 +3,7 @@
 
 mod index;
 mod object;
+mod packed;
 mod settings_definition;
 mod shared;
 
@@ -12,10 +13,11 @@ pub use shared::{Reading, Shared};
 
 use crate::api::{
     ConditionStatus, ConditionType, Kind, Module, ModuleConfig, ModulePullOverride, ModuleRelease,
-    ModuleSource, ModuleUpdatePolicy, Resource, names,
+    ModuleSource, ModuleUpdatePolicy, ReleasePhase, Resource, names,
 };
 use crate::values::nearest;
 use index::{By, Index};
+use packed::Packed;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -32,7 +34,7 @@ pub struct World {
     modules: Table<Module>,
     configs: Table<ModuleConfig>,
     overrides: Table<ModulePullOverride>,
-    releases: Table<ModuleRelease>,
+    releases: BTreeMap<String, Packed>,
     /// Objects that exist and cannot be read, with the reason.
     unreadable: BTreeMap<(Kind, String), String>,
     index: Index,
@@ -41,7 +43,7 @@ pub struct World {
 /// The objects of one kind by name.
 type Table<K> = BTreeMap<String, Arc<K>>;
 
-/// A kind that a world holds; implemented by all seven.
+/// A kind whose objects a world holds ready. Releases are not: see [`World::release`].
 pub trait Stored: Resource {
     /// The kind's table.
     fn table(world: &World) -> &BTreeMap<String, Arc<Self>>;
@@ -62,7 +64,16 @@ impl World {
 
     /// Whether an object of that kind and name exists, readable or not.
     pub fn has(&self, kind: Kind, name: &str) -> bool {
-        self.object(kind, name).is_some() || self.why_unreadable(kind, name).is_some()
+        let is_readable = match kind {
+            Kind::ModuleSource => self.sources.contains_key(name),
+            Kind::ModuleUpdatePolicy => self.policies.contains_key(name),
+            Kind::ModuleSettingsDefinition => self.definitions.contains_key(name),
+            Kind::Module => self.modules.contains_key(name),
+            Kind::ModuleConfig => self.configs.contains_key(name),
+            Kind::ModulePullOverride => self.overrides.contains_key(name),
+            Kind::ModuleRelease => self.releases.contains_key(name),
+        };
+        is_readable || self.why_unreadable(kind, name).is_some()
     }
 
     /// The objects that exist and could not be read: kind, name, and why, without any value. Nothing else is known of
@@ -119,6 +130,16 @@ impl World {
         self.definitions.get(module)
     }
 
+    /// The release of that name. Releases are kept as bytes, and each call makes one anew, in some microseconds.
+    pub fn release(&self, name: &str) -> Option<Arc<ModuleRelease>> {
+        self.releases.get(name)?.unpack()
+    }
+
+    /// The phase of the release of that name, which costs no more than a lookup.
+    pub fn release_phase(&self, name: &str) -> Option<ReleasePhase> {
+        self.releases.get(name)?.phase()
+    }
+
     /// The objects of a kind, by name.
     pub fn all<K: Stored>(&self) -> impl Iterator<Item = &Arc<K>> {
         K::table(self).values()
@@ -137,7 +158,7 @@ impl World {
             Kind::Module => self.modules.get(name).cloned().map(Object::Module),
             Kind::ModuleConfig => self.configs.get(name).cloned().map(Object::ModuleConfig),
             Kind::ModulePullOverride => self.overrides.get(name).cloned().map(Object::ModulePullOverride),
-            Kind::ModuleRelease => self.releases.get(name).cloned().map(Object::ModuleRelease),
+            Kind::ModuleRelease => self.release(name).map(Object::ModuleRelease),
         }
     }
 
@@ -158,16 +179,19 @@ impl World {
             Kind::Module => list(&self.modules),
             Kind::ModuleConfig => list(&self.configs),
             Kind::ModulePullOverride => list(&self.overrides),
-            Kind::ModuleRelease => list(&self.releases),
+            Kind::ModuleRelease => {
+                let all = self.releases.values().filter_map(Packed::unpack);
+                all.map(Object::ModuleRelease).collect()
+            }
         }
     }
 
     /// The first object of a kind whose name comes after that one, for those who walk through all of them and let
     /// go of the world between two.
     pub fn next(&self, kind: Kind, after: &str) -> Option<Object> {
-        fn next<K>(table: &Table<K>, after: &str) -> Option<Arc<K>> {
+        fn next<T: Clone>(table: &BTreeMap<String, T>, after: &str) -> Option<T> {
             let mut rest = table.range::<str, _>((Bound::Excluded(after), Bound::Unbounded));
-            rest.next().map(|(_, object)| Arc::clone(object))
+            rest.next().map(|(_, object)| object.clone())
         }
         match kind {
             Kind::ModuleSource => next(&self.sources, after).map(Object::ModuleSource),
@@ -178,7 +202,10 @@ impl World {
             Kind::Module => next(&self.modules, after).map(Object::Module),
             Kind::ModuleConfig => next(&self.configs, after).map(Object::ModuleConfig),
             Kind::ModulePullOverride => next(&self.overrides, after).map(Object::ModulePullOverride),
-            Kind::ModuleRelease => next(&self.releases, after).map(Object::ModuleRelease),
+            Kind::ModuleRelease => {
+                let packed = next(&self.releases, after)?;
+                packed.unpack().map(Object::ModuleRelease)
+            }
         }
     }
 
@@ -194,7 +221,7 @@ impl World {
             Object::Module(object) => drop(self.modules.insert(name, object)),
             Object::ModuleConfig(object) => drop(self.configs.insert(name, object)),
             Object::ModulePullOverride(object) => drop(self.overrides.insert(name, object)),
-            Object::ModuleRelease(object) => drop(self.releases.insert(name, object)),
+            Object::ModuleRelease(object) => drop(self.releases.insert(name, Packed::new(&object))),
         }
     }
 
@@ -219,7 +246,12 @@ impl World {
             Kind::Module => self.modules.remove(name).map(Object::Module),
             Kind::ModuleConfig => self.configs.remove(name).map(Object::ModuleConfig),
             Kind::ModulePullOverride => self.overrides.remove(name).map(Object::ModulePullOverride),
-            Kind::ModuleRelease => self.releases.remove(name).map(Object::ModuleRelease),
+            Kind::ModuleRelease => {
+                let packed = self.releases.remove(name);
+                packed
+                    .and_then(|packed| packed.unpack())
+                    .map(Object::ModuleRelease)
+            }
         }?;
         self.index.take(&object);
         Some(object)
@@ -322,8 +354,7 @@ stored! {
     ModuleUpdatePolicy: policies,
     Module: modules,
     ModuleConfig: configs,
-    ModulePullOverride: overrides,
-    ModuleRelease: releases
+    ModulePullOverride: overrides
 }
 
 #[cfg(test)]
