@@ -21,9 +21,10 @@ pub enum ConnectError {
     },
     /// There is neither a kubeconfig nor a pod's account.
     #[error(
-        "no cluster: name a kubeconfig with --kubeconfig FILE or KUBECONFIG, or run in a pod with an account"
+        "no cluster: name a kubeconfig with --kubeconfig FILE or KUBECONFIG, or run in a pod with an account ({0})"
     )]
-    Nowhere(#[source] kube::config::InferConfigError),
+    // In the text and not as a source: it tells its own sources, which would be told again.
+    Nowhere(kube::config::InferConfigError),
     /// What was found cannot be used to make a client: its certificates or its way to log in.
     #[error("cannot make a client for {server}")]
     Client {

@@ -120,6 +120,8 @@ fn a_pair_that_cannot_be_served_is_an_error_at_start() {
             "127.0.0.1:0",
             "--tls-dir",
             tls,
+            "--standalone",
+            tls,
         ];
         command().args(all).args(flags).output().unwrap()
     };

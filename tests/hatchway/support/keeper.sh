@@ -23,9 +23,16 @@ watcher=$!
 
 # Nobody may be left to read what is printed below; the folder has to go all the same.
 trap '' PIPE
-# To its end: a program that is only stopped will go on.
-wait -f "$program"
-echo "$?"
+# A wait also ends when the program is only stopped; it will go on. (`wait -f` is for that, but bash 5.2 is caught in it
+# for good at times.)
+while
+  wait "$program"
+  code=$?
+  kill -0 "$program" 2>/dev/null
+do
+  sleep 0.1
+done
+echo "$code"
 exec >&-
 wait "$watcher"
 [[ -z $folder ]] || rm -rf -- "$folder"

@@ -52,6 +52,7 @@ const UNSEEN: &[(&str, &str)] = &[
         "AD-7",
         "audit annotations are in the audit log, see `decisions_are_in_the_audit_log`",
     ),
+    ("SV-6", "it is a way to serve, see `cluster/enforcement.rs`"),
 ];
 
 #[test]
