@@ -289,9 +289,12 @@ async fn a_bundle_overwritten_by_hand_is_written_back_and_told() {
     server
         .metric_reaches("hatchway_ca_problems_total{reason=\"bundle\"}", 2.0)
         .await;
-    for bundle in bundles(&plane) {
-        assert_eq!(bundle, authority);
-    }
+    // It is counted when it is found, and written back then.
+    eventually("the authority in every bundle", async || {
+        let mut all = bundles(&plane).into_iter();
+        all.all(|bundle| bundle == authority).then_some(())
+    })
+    .await;
     trusted(&server).await;
     let events = eventually("the events", async || {
         let events = plane.kubectl(&[
