@@ -128,6 +128,8 @@ impl Plane {
         Server::start(
             "hatchway",
             Command::new(crate::hatchway())
+                // As the Deployment sets it.
+                .env("MIMALLOC_PURGE_DELAY", "1")
                 .args(["serve", "--ops-addr", "127.0.0.1:0", "--log", "warn"])
                 .args(["--https-addr", &format!("127.0.0.1:{port}")])
                 .args(["--webhook-url", &format!("https://127.0.0.1:{port}")])

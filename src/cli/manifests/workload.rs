@@ -114,6 +114,11 @@ fn container(namespace: &str, service: &str, image: &str) -> Value {
         "env": [{
             "name": "POD_NAME",
             "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}},
+        }, {
+            // Milliseconds until memory that is free goes back to the system. At the allocator's 10 a quiet server that
+            // has read a large cluster keeps 10 MiB more, and reviews cost as much.
+            "name": "MIMALLOC_PURGE_DELAY",
+            "value": "1",
         }],
         "ports": [
             {"name": "https", "containerPort": 9443, "protocol": "TCP"},
