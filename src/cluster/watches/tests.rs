@@ -141,7 +141,7 @@ fn policy(name: &str, version: &str) -> Value {
 async fn a_list_takes_nothing_away_until_it_is_complete() {
     let mut scene = Scene::new();
     scene
-        .list("limit=500", "10", "", &[policy("a", "1"), policy("b", "2")])
+        .list("limit=100", "10", "", &[policy("a", "1"), policy("b", "2")])
         .await;
     let watch = scene.watch("10").await;
     assert_eq!(scene.names(), ["a", "b"]);
@@ -151,7 +151,7 @@ async fn a_list_takes_nothing_away_until_it_is_complete() {
         &failure(410, "Expired", "too old resource version: 10 (20)"),
     );
     scene
-        .list("limit=500", "20", "more", &[policy("b", "2"), policy("c", "15")])
+        .list("limit=100", "20", "more", &[policy("b", "2"), policy("c", "15")])
         .await;
     let second = scene.call("continue=more").await;
     assert_eq!(scene.names(), ["a", "b", "c"], "a may still be in a later page");
@@ -170,18 +170,18 @@ async fn a_list_takes_nothing_away_until_it_is_complete() {
 #[tokio::test(start_paused = true)]
 async fn a_list_that_breaks_off_begins_anew_and_takes_nothing_away() {
     let mut scene = Scene::new();
-    scene.list("limit=500", "10", "", &[policy("a", "1")]).await;
+    scene.list("limit=100", "10", "", &[policy("a", "1")]).await;
     scene
         .watch("10")
         .await
         .send("ERROR", &failure(410, "Expired", ""));
-    scene.list("limit=500", "20", "more", &[policy("b", "12")]).await;
+    scene.list("limit=100", "20", "more", &[policy("b", "12")]).await;
     let expired = failure(410, "Expired", "the provided continue parameter is too old");
     scene
         .call("continue=more")
         .await
         .send_response(answer(410, &expired));
-    let again = scene.call("limit=500").await;
+    let again = scene.call("limit=100").await;
     assert_eq!(scene.names(), ["a", "b"]);
     let all = json!({"metadata": {"resourceVersion": "30"}, "items": [policy("b", "12"), policy("d", "25")]});
     again.send_response(answer(200, &all));
@@ -192,7 +192,7 @@ async fn a_list_that_breaks_off_begins_anew_and_takes_nothing_away() {
 #[tokio::test(start_paused = true)]
 async fn a_storage_that_is_being_prepared_is_asked_again_soon() {
     let mut scene = Scene::new();
-    scene.list("limit=500", "10", "", &[policy("a", "1")]).await;
+    scene.list("limit=100", "10", "", &[policy("a", "1")]).await;
     let begun = tokio::time::Instant::now();
     for _ in 0..10 {
         let preparing = failure(429, "TooManyRequests", "storage is (re)initializing");
@@ -214,7 +214,7 @@ async fn a_storage_that_is_being_prepared_is_asked_again_soon() {
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_ends_goes_on_from_where_it_was() {
     let mut scene = Scene::new();
-    scene.list("limit=500", "10", "", &[policy("a", "1")]).await;
+    scene.list("limit=100", "10", "", &[policy("a", "1")]).await;
     let watch = scene.watch("10").await;
     watch.send("ADDED", &policy("b", "11"));
     watch.send("DELETED", &policy("a", "12"));
@@ -240,11 +240,11 @@ async fn what_is_known_as_it_is_is_not_taken_in_again() {
     let mut broken = policy("broken", "2");
     broken["spec"] = json!("hunter2");
     let items = [policy("a", "1"), broken];
-    scene.list("limit=500", "10", "", &items).await;
+    scene.list("limit=100", "10", "", &items).await;
     let watch = scene.watch("10").await;
     let changes = scene.world.changes();
     watch.send("ERROR", &failure(410, "Expired", ""));
-    scene.list("limit=500", "20", "", &items).await;
+    scene.list("limit=100", "20", "", &items).await;
     let _watch = scene.watch("20").await;
     assert!(!changes.has_changed().unwrap());
 }
@@ -256,7 +256,7 @@ async fn an_object_that_cannot_be_read_is_reported_and_the_rest_go_on() {
     broken["spec"] = json!({"update": {"windows": "hunter2"}});
     scene
         .list(
-            "limit=500",
+            "limit=100",
             "10",
             "",
             &[policy("a", "1"), broken.clone(), policy("c", "3")],
@@ -294,10 +294,10 @@ async fn an_object_that_cannot_be_read_is_reported_and_the_rest_go_on() {
 async fn what_is_missing_is_told_until_it_is_there() {
     let mut scene = Scene::new();
     scene
-        .call("limit=500")
+        .call("limit=100")
         .await
         .send_response(answer(404, &failure(404, "NotFound", "not found")));
-    let call = scene.call("limit=500").await;
+    let call = scene.call("limit=100").await;
     let readiness = scene.readiness.clone();
     let missing = async || {
         let report = readiness.report().await;
@@ -314,7 +314,7 @@ async fn what_is_missing_is_told_until_it_is_there() {
         r#"User "hatchway" cannot list resource "moduleupdatepolicies""#,
     );
     call.send_response(answer(403, &forbidden));
-    let call = scene.call("limit=500").await;
+    let call = scene.call("limit=100").await;
     assert!(
         missing().await.contains(r#"User "hatchway" cannot list"#),
         "{}",
@@ -331,7 +331,7 @@ async fn what_is_missing_is_told_until_it_is_there() {
 #[tokio::test(start_paused = true)]
 async fn an_api_server_that_is_away_takes_nothing_from_what_is_known() {
     let mut scene = Scene::new();
-    scene.list("limit=500", "10", "", &[policy("a", "1")]).await;
+    scene.list("limit=100", "10", "", &[policy("a", "1")]).await;
     let watch = scene.watch("10").await;
     drop(watch);
     scene
@@ -353,7 +353,7 @@ async fn an_api_server_that_is_away_takes_nothing_from_what_is_known() {
     // A store that went back in time knows nothing of the version: everything is listed.
     let future = failure(504, "Timeout", "Too large resource version: 10, current: 5");
     call.send_response(answer(504, &future));
-    scene.list("limit=500", "5", "", &[]).await;
+    scene.list("limit=100", "5", "", &[]).await;
     let _watch = scene.watch("5").await;
     assert!(scene.names().is_empty());
     scene.until_up().await;
