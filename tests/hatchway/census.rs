@@ -208,14 +208,10 @@ spec: {}
         .filter(|line| line.starts_with("hatchway_invalid_objects{"))
         .count();
     assert_eq!(count, 2, "{text}");
-    let log = server.log();
-    let told: Vec<&str> = log
-        .lines()
-        .filter(|line| line.contains("refused if they were made now"))
-        .collect();
-    assert_eq!(told.len(), 1, "{log}");
+    let told = server.log_says("refused if they were made now", 1).await;
+    assert_eq!(told.len(), 1, "{told:?}");
     assert!(
         told[0].contains("ModuleConfig MC-2: 2, ModuleConfig MC-4: 1"),
-        "{log}"
+        "{told:?}"
     );
 }

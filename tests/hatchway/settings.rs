@@ -126,7 +126,7 @@ async fn a_filter_that_hangs_costs_its_caller_a_timeout_and_nobody_else_anything
     server
         .metric_reaches("hatchway_settings_conversions_total{reason=\"refused\"}", 1.0)
         .await;
-    assert!(server.log().contains("broke a limit"), "{}", server.log());
+    server.log_says("broke a limit", 1).await;
 }
 
 #[tokio::test]
@@ -176,11 +176,10 @@ async fn what_is_wrong_with_a_definition_is_told_where_it_is_loaded() {
         let series = format!("hatchway_settings_definition_problems_total{{reason=\"{reason}\"}}");
         server.metric_reaches(&series, 1.0).await;
     }
-    let log = server.log();
-    assert!(
-        log.contains("versions[2].schema.properties.a.pattern") && log.contains("definitions.json"),
-        "{log}"
-    );
+    let told = server
+        .log_says("versions[2].schema.properties.a.pattern", 1)
+        .await;
+    assert!(told[0].contains("definitions.json"), "{told:?}");
 }
 
 #[test]

@@ -335,9 +335,8 @@ async fn a_secret_that_cannot_be_used_is_made_anew_and_told() {
     assert_eq!(secret(&plane, "note").as_deref(), Some("mine"));
     let broken = "hatchway_ca_problems_total{reason=\"secret-broken\"}";
     server.metric_reaches(broken, 1.0).await;
-    let log = server.log();
-    assert!(log.contains("ca.crt and ca.key make no authority"), "{log}");
-    assert!(!log.contains("PRIVATE"));
+    server.log_says("ca.crt and ca.key make no authority", 1).await;
+    assert!(!server.log().contains("PRIVATE"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -55,5 +55,5 @@ async fn kubectl_prints_what_would_be_refused_and_goes_on() {
         "{}",
         said.stderr
     );
-    assert!(strict.log().contains("\"rules\":\"MC-4\""), "{}", strict.log());
+    strict.log_says("\"rules\":\"MC-4\"", 1).await;
 }

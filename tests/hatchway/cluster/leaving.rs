@@ -213,15 +213,10 @@ async fn the_leader_writes_anew_what_is_stored_in_an_old_version() {
         })
         .await;
     }
-    assert_eq!(
-        server
-            .log()
-            .matches("all objects are stored in version v1alpha2 now")
-            .count(),
-        2,
-        "{}",
-        server.log()
-    );
+    let told = server
+        .log_says("all objects are stored in version v1alpha2 now", 2)
+        .await;
+    assert_eq!(told.len(), 2, "{told:?}");
     nothing_is_lost(&plane);
     assert!(!server.log().contains("forbidden"), "{}", server.log());
     let old = get(&plane, "modulepulloverrides", "v1alpha1", "old");

@@ -130,6 +130,18 @@ impl Hatchway {
         std::fs::read_to_string(self.dir.path().join("stderr")).unwrap()
     }
 
+    /// Waits until a line that holds `words` was written `times` times, and gives these lines. A log is written after
+    /// the metric or the answer that a test has seen.
+    pub(crate) async fn log_says(&self, words: &str, times: usize) -> Vec<String> {
+        eventually(&format!("the log to say {words:?} {times} times"), async || {
+            let log = self.log();
+            let lines = log.lines().filter(|line| line.contains(words));
+            let lines: Vec<String> = lines.map(str::to_owned).collect();
+            (lines.len() >= times).then_some(lines)
+        })
+        .await
+    }
+
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         let pid = rustix::process::Pid::from_child(&self.child);
