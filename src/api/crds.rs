@@ -1,7 +1,7 @@
 //! The CustomResourceDefinitions, made from the types: `hatchway manifests crds` prints them.
 
 use super::words::{self, Text};
-use super::{GROUP, Kind, names, schemas};
+use super::{GROUP, Kind, installation, names, schemas};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Map, Value, json};
 
@@ -43,8 +43,8 @@ pub fn definition(kind: Kind) -> Result<CustomResourceDefinition, serde_json::Er
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {
-            "name": format!("{}.{GROUP}", kind.plural()),
-            "labels": {"app.kubernetes.io/name": "hatchway", "app.kubernetes.io/part-of": "hatchway"},
+            "name": kind.definition_name(),
+            "labels": installation::labels(),
         },
         "spec": spec,
     }))

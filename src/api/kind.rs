@@ -96,6 +96,16 @@ impl Kind {
         }
     }
 
+    /// Whether it is served in several versions, so that its objects have to be converted.
+    pub const fn is_converted(self) -> bool {
+        self.served().len() > 1
+    }
+
+    /// What its CustomResourceDefinition is called, and what RBAC and messages call the resource.
+    pub fn definition_name(self) -> String {
+        format!("{}.{GROUP}", self.plural())
+    }
+
     /// The versions that are served, oldest first; the last one is stored.
     pub const fn served(self) -> &'static [Served] {
         match self {

@@ -6,8 +6,8 @@ use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
 use super::roots::Roots;
+use crate::api::Kind;
 use crate::api::installation::{FIELD_MANAGER, NAME, convert_service};
-use crate::api::{GROUP, Kind};
 
 /// An object that carries our caBundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,10 +89,10 @@ impl Carrier {
             sort,
             name: NAME.to_owned(),
         };
-        let converted = Kind::ALL.into_iter().filter(|kind| kind.served().len() > 1);
+        let converted = Kind::ALL.into_iter().filter(|kind| kind.is_converted());
         let definitions = converted.map(|kind| Self {
             sort: Sort::Definition,
-            name: format!("{}.{GROUP}", kind.plural()),
+            name: kind.definition_name(),
         });
         [Sort::Validating, Sort::Mutating]
             .map(configuration)

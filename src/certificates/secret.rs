@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::Secret;
 use super::authority::{Authority, MakeAuthority, SignLeaf};
 use super::roots::Roots;
 use super::trust;
-use crate::api::installation::{CA_SECRET, FORMER_UNTIL, NAME, ROTATE};
+use crate::api::installation::{CA_SECRET, FORMER_UNTIL, ROTATE, labels as own_labels};
 
 /// The certificate of who signs, and its key.
 pub(super) const CERTIFICATE: &str = "ca.crt";
@@ -95,8 +95,8 @@ impl Kept {
         metadata.name = Some(CA_SECRET.to_owned());
         metadata.managed_fields = None;
         let labels = metadata.labels.get_or_insert_default();
-        for label in ["app.kubernetes.io/name", "app.kubernetes.io/part-of"] {
-            labels.entry(label.to_owned()).or_insert_with(|| NAME.to_owned());
+        for (label, value) in own_labels() {
+            labels.entry(label).or_insert(value);
         }
         let annotations = metadata.annotations.get_or_insert_default();
         annotations.remove(ROTATE);

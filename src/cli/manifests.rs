@@ -165,8 +165,3 @@ fn image(text: &str) -> Result<String, String> {
     }
     Ok(text.to_owned())
 }
-
-/// The labels of everything that is applied.
-fn labels() -> serde_json::Value {
-    serde_json::json!({"app.kubernetes.io/name": NAME, "app.kubernetes.io/part-of": NAME})
-}

@@ -23,7 +23,7 @@ use crate::cli::signals::Signals;
 use crate::telemetry::trust::Trust;
 use crate::telemetry::{Metrics, Readiness, ops};
 use crate::webhook::{self, Drain, Limits, Server};
-use judging::{Judge, Objects, WorldArgs};
+use judging::{Judge, WorldArgs};
 use leading::Leading;
 
 /// Serve admission reviews and conversions over HTTPS, and /livez, /readyz and /metrics over plain HTTP
@@ -85,15 +85,11 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
     } = args;
     let namespace = namespace.unwrap_or_else(own_namespace);
     let objects = world.objects().await?;
-    let client = match &objects {
-        Objects::Folder(_) => None,
-        Objects::Cluster(client) => Some(client.clone()),
-    };
+    let client = objects.cluster().cloned();
     let standalone = client.is_none();
 
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
-    // Before anything listens: a certificate that cannot be served is an error at start, not of the first caller.
     let readiness = Readiness::default();
     let drain = Drain::default();
     let callers = credentials::Callers {
@@ -104,6 +100,7 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
         readiness: &readiness,
         drain: &drain,
     };
+    // Before anything listens: a certificate that cannot be served is an error at start, not of the first caller.
     let credentials = credentials::load(certificates, callers)?;
     let tls = Arc::clone(&credentials.tls);
     let Judge {

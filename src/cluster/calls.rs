@@ -102,18 +102,13 @@ pub(super) async fn list(
     let mut all = Vec::new();
     let mut parameters = ListParams::default().limit(PAGE);
     loop {
-        let page = call(format!("list {}", definition_name(kind)), api.list(&parameters)).await?;
+        let page = call(format!("list {}", kind.definition_name()), api.list(&parameters)).await?;
         all.extend(page.items);
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => parameters.continue_token = Some(token),
             None => return Ok(all),
         }
     }
-}
-
-/// What a kind's CustomResourceDefinition is called.
-pub(super) fn definition_name(kind: Kind) -> String {
-    format!("{}.{GROUP}", kind.plural())
 }
 
 /// An object as kubectl names it.

@@ -12,6 +12,7 @@ mod apply;
 mod blank;
 mod calls;
 mod connect;
+mod defects;
 pub mod folder;
 pub(crate) mod intake;
 mod lease;

@@ -4,16 +4,16 @@
 mod tests;
 
 use super::apply::{self, Applied, By};
+use super::defects;
 use super::intake::{self, Key, Misfit};
 use super::{Store, WriteError, folder};
-use crate::api::{Kind, Resource, installation};
+use crate::api::{Kind, installation};
 use crate::documents::{Changes, Document, Follower};
 use crate::review::{Enforcement, Settler};
 use crate::rules::{Finding, User};
 use crate::telemetry::judging::Judging;
-use crate::telemetry::metrics::Reason;
 use crate::telemetry::readiness::Condition;
-use crate::world::{Object, SettingsDefinition};
+use crate::world::Object;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -343,7 +343,7 @@ impl Standalone {
         if kind == Kind::ModuleSettingsDefinition
             && let Some(definition) = self.store.world().read().definition(name)
         {
-            tell_problems(definition, &entry.document, &self.judging);
+            defects::tell(definition, Some(&entry.document), &self.judging);
         }
         for warning in warnings {
             let place = entry.document.place_of(&warning.field);
@@ -368,20 +368,6 @@ impl Standalone {
                 entry.told = message;
             }
         }
-    }
-}
-
-/// What is wrong with a definition itself is told once, where it is taken in: reviews leave it out.
-fn tell_problems(definition: &SettingsDefinition, document: &Document, judging: &Judging) {
-    for problem in definition.compiled().problems() {
-        let reason = problem.kind.as_str();
-        judging
-            .definition_problems
-            .get_or_create(&Reason { reason })
-            .inc();
-        let (name, file) = (Resource::name(&**definition), &document.file);
-        let line = document.place_of(&problem.field(&document.value["spec"])).line;
-        tracing::warn!(kind = %Kind::ModuleSettingsDefinition, name, %file, line, reason, "{problem}");
     }
 }
 

@@ -8,7 +8,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::Client;
 use kube::api::{Api, PostParams};
 
-use super::calls::{self, CallError, call, definition_name, object_name};
+use super::calls::{self, CallError, call, object_name};
 use super::lease::Term;
 use crate::api::Kind;
 
@@ -21,7 +21,7 @@ const SETTLE: Duration = Duration::from_secs(5);
 
 /// The kinds that are served in several versions.
 pub(super) fn kinds() -> impl Iterator<Item = Kind> {
-    Kind::ALL.into_iter().filter(|kind| kind.served().len() > 1)
+    Kind::ALL.into_iter().filter(|kind| kind.is_converted())
 }
 
 /// Looks for what is stored in an old version, and writes it anew, until the term is over.
@@ -34,7 +34,7 @@ pub async fn keep(client: Client, term: Term) {
             match bring_up(&client, kind, &term).await {
                 Ok(None) => {}
                 Ok(Some(objects)) => tracing::info!(
-                    crd = definition_name(kind),
+                    crd = kind.definition_name(),
                     objects,
                     "all objects are stored in version {} now, storedVersions names no other",
                     kind.storage_version()
@@ -75,7 +75,7 @@ async fn bring_up(client: &Client, kind: Kind, term: &Term) -> Result<Option<usi
 
 /// A kind's CustomResourceDefinition, if it is there.
 pub(super) async fn get(client: &Client, kind: Kind) -> Result<Option<CustomResourceDefinition>, CallError> {
-    let name = definition_name(kind);
+    let name = kind.definition_name();
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     call(format!("get the CRD {name}"), api.get_opt(&name)).await
 }
@@ -131,7 +131,7 @@ pub(super) async fn trim(
     kind: Kind,
     mut definition: CustomResourceDefinition,
 ) -> Result<(), CallError> {
-    let name = definition_name(kind);
+    let name = kind.definition_name();
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     definition.status.get_or_insert_default().stored_versions = Some(vec![kind.storage_version().to_owned()]);
     let params = PostParams::default();

@@ -1,6 +1,6 @@
 //! What goes wrong between us and an API server, in words for people: who, what was asked, and the way out.
 
-use crate::api::{GROUP, Kind};
+use crate::api::Kind;
 use kube::core::Status;
 use std::error::Error as _;
 use std::fmt;
@@ -78,7 +78,7 @@ impl Trouble {
                 Cause::Unreadable,
                 format!(
                     "the API server's answer to {verb} {} cannot be read",
-                    resource(kind)
+                    kind.definition_name()
                 ),
             ),
             other => Self::new(
@@ -90,7 +90,7 @@ impl Trouble {
 
     /// What an error in the middle of a watch says.
     pub(super) fn broken_off(error: &std::io::Error, kind: Kind) -> Self {
-        let message = format!("the watch of {} broke off: {error}", resource(kind));
+        let message = format!("the watch of {} broke off: {error}", kind.definition_name());
         Self::new(Cause::BrokenOff, message)
     }
 
@@ -98,7 +98,7 @@ impl Trouble {
     pub(super) fn unreadable(verb: &str, kind: Kind) -> Self {
         let message = format!(
             "the API server's answer to {verb} {} cannot be read",
-            resource(kind)
+            kind.definition_name()
         );
         Self::new(Cause::Unreadable, message)
     }
@@ -109,7 +109,7 @@ impl Trouble {
         const FROM_THE_FUTURE: &str = "Too large resource version";
         /// What `k8s.io/apiserver` says of a watch cache that is not filled yet.
         const PREPARING: &str = "storage is (re)initializing";
-        let resource = resource(kind);
+        let resource = kind.definition_name();
         let said = said(status);
         match status.code {
             401 => Self::new(
@@ -142,7 +142,7 @@ impl Trouble {
 
     /// A watch whose other end seems to be gone without a word.
     pub(super) fn lost(kind: Kind) -> Self {
-        let message = format!("the watch of {} went silent", resource(kind));
+        let message = format!("the watch of {} went silent", kind.definition_name());
         Self::new(Cause::BrokenOff, message)
     }
 
@@ -152,7 +152,7 @@ impl Trouble {
             Cause::Unreachable,
             format!(
                 "the API server does not answer: no reply to {verb} {} within {} s",
-                resource(kind),
+                kind.definition_name(),
                 patience.as_secs()
             ),
         )
@@ -170,11 +170,6 @@ impl fmt::Display for Trouble {
 }
 
 impl std::error::Error for Trouble {}
-
-/// As RBAC and CRDs name it.
-pub(super) fn resource(kind: Kind) -> String {
-    format!("{}.{GROUP}", kind.plural())
-}
 
 fn said(status: &Status) -> String {
     match (status.message.as_str(), status.reason.as_str()) {

@@ -67,7 +67,7 @@ impl Uninstall {
         work.delete(&things::webhooks()).await;
         work.delete(&things::rights(&work.uninstall.namespace)).await;
         // Those first that can be read and written without a conversion.
-        for kind in Kind::ALL.into_iter().filter(|kind| kind.served().len() == 1) {
+        for kind in Kind::ALL.into_iter().filter(|kind| !kind.is_converted()) {
             work.free(kind).await;
         }
         for kind in kinds() {

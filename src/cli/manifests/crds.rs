@@ -17,15 +17,10 @@ pub(super) fn documents(only: Option<Kind>, target: &Target) -> anyhow::Result<V
     kinds.map(|kind| document(kind, target)).collect()
 }
 
-/// Whether objects of the kind have to be converted.
-pub(super) const fn is_converted(kind: Kind) -> bool {
-    kind.served().len() > 1
-}
-
 fn document(kind: Kind, target: &Target) -> anyhow::Result<String> {
     let mut definition =
         crds::definition(kind).with_context(|| format!("cannot make the definition of {kind}"))?;
-    if is_converted(kind) {
+    if kind.is_converted() {
         let conversion = json!({
             "strategy": "Webhook",
             "webhook": {

@@ -5,9 +5,8 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use serde_json::{Value, json};
 
-use super::crds::is_converted;
-use super::{labels, yaml};
-use crate::api::installation::{CA_SECRET, EVENTS_NAMESPACE, NAME};
+use super::yaml;
+use crate::api::installation::{CA_SECRET, EVENTS_NAMESPACE, NAME, labels};
 use crate::api::{GROUP, Kind};
 
 /// Account, roles and their bindings.
@@ -72,12 +71,9 @@ fn subjects(namespace: &str) -> Value {
 /// What is in no namespace: our kinds, and what carries our caBundle, by name.
 fn cluster_rules() -> Value {
     let all: Vec<&str> = Kind::ALL.map(Kind::plural).to_vec();
-    let converted: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| is_converted(*kind)).collect();
+    let converted: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| kind.is_converted()).collect();
     let plurals: Vec<&str> = converted.iter().map(|kind| kind.plural()).collect();
-    let definitions: Vec<String> = converted
-        .iter()
-        .map(|kind| format!("{}.{GROUP}", kind.plural()))
-        .collect();
+    let definitions: Vec<String> = converted.iter().map(|kind| kind.definition_name()).collect();
     json!([
         // Every replica reads the world and follows it.
         {"apiGroups": [GROUP], "resources": all, "verbs": ["list", "watch"]},

@@ -6,8 +6,8 @@ use k8s_openapi::api::admissionregistration::v1::{
 use serde_json::{Value, json};
 
 use super::target::Target;
-use super::{labels, matching, yaml};
-use crate::api::installation::NAME;
+use super::{matching, yaml};
+use crate::api::installation::{NAME, labels};
 use crate::api::{GROUP, Kind};
 use crate::rules::Operation;
 use crate::rules::entries::{self, FailurePolicy};

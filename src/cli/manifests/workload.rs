@@ -6,8 +6,8 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde_json::{Value, json};
 
 use super::target::SERVICE_PORT;
-use super::{labels, yaml};
-use crate::api::installation::{NAME, convert_service};
+use super::yaml;
+use crate::api::installation::{NAME, convert_service, labels};
 
 /// The user that the image runs as.
 const USER: u32 = 65532;

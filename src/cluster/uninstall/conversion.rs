@@ -19,7 +19,7 @@ use super::Work;
 use super::objects::{counted, is_ours};
 use crate::api::names::annotation::V1ALPHA1_FIELDS;
 use crate::api::{GROUP, Kind};
-use crate::cluster::calls::{self, CallError, call, definition_name, object_name};
+use crate::cluster::calls::{self, CallError, call, object_name};
 use crate::cluster::stored_versions::{self, is_mixed};
 use crate::rules::convert;
 
@@ -51,7 +51,7 @@ impl Work<'_> {
         kind: Kind,
         definition: CustomResourceDefinition,
     ) -> Result<(), CallError> {
-        let name = definition_name(kind);
+        let name = kind.definition_name();
         let conversion = definition.spec.conversion.as_ref();
         let is_converted = conversion.is_some_and(|conversion| conversion.strategy != "None");
         let is_mixed = is_mixed(&definition, kind);
@@ -90,7 +90,7 @@ impl Work<'_> {
 }
 
 async fn end(client: &kube::Client, kind: Kind) -> Result<(), CallError> {
-    let name = definition_name(kind);
+    let name = kind.definition_name();
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let patch = Patch::Merge(json!({"spec": {"conversion": {"strategy": "None", "webhook": null}}}));
     let params = PatchParams::default();

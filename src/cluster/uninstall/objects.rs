@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::Work;
 use crate::api::Kind;
-use crate::api::installation::NAME;
+use crate::api::installation::{NAME, PART_OF};
 use crate::api::names::finalizer;
-use crate::cluster::calls::{self, CallError, call, definition_name, object_name};
+use crate::cluster::calls::{self, CallError, call, object_name};
 use crate::cluster::stored_versions;
 
 /// How often a change is tried that others get in the way of.
@@ -20,8 +20,6 @@ const TRIES: u8 = 5;
 const DELETION: Duration = Duration::from_mins(1);
 /// How often it is looked at meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// What everything that `hatchway manifests` prints is labelled with.
-const PART_OF: &str = "app.kubernetes.io/part-of";
 
 /// Whether a CRD came with Hatchway: others define kinds of these names, too, and theirs are left alone.
 pub(super) fn is_ours(definition: &CustomResourceDefinition) -> bool {
@@ -84,7 +82,7 @@ impl Work<'_> {
         let mut deleted = Vec::new();
         // Those first that refer to others.
         for kind in Kind::ALL.into_iter().rev() {
-            let name = definition_name(kind);
+            let name = kind.definition_name();
             let Some(Some(definition)) = self.check_definition(kind).await else {
                 continue;
             };
@@ -123,7 +121,7 @@ impl Work<'_> {
                     .into_iter()
                     .find(|condition| condition.type_ == "Terminating");
                 let why = why.and_then(|condition| condition.message).unwrap_or_default();
-                let name = definition_name(kind);
+                let name = kind.definition_name();
                 return self.left(format!(
                     "customresourcedefinition/{name} is still being deleted: {why}"
                 ));

@@ -1,13 +1,13 @@
 //! One kind's part of the world, kept as its list and watch say. Whoever else has to hear of each change (reconcilers,
 //! say) is told from here: every change passes [`Mirror::take`] or [`Mirror::forget`].
 
-use crate::api::{Kind, Resource as _};
+use crate::api::Kind;
+use crate::cluster::defects;
 use crate::cluster::intake::Misfit;
 use crate::cluster::read::{self, HeadMeta, Raw};
 use crate::telemetry::cluster::{ByKind, Following};
 use crate::telemetry::judging::Judging;
-use crate::telemetry::metrics::Reason;
-use crate::world::{Object, SettingsDefinition, Shared, World};
+use crate::world::{Object, Shared, World};
 use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -163,7 +163,7 @@ impl Mirror {
                     tracing::info!(%kind, name, "the object can be read again");
                 }
                 if let Object::ModuleSettingsDefinition(definition) = object {
-                    tell_defects(definition, &self.judging);
+                    defects::tell(definition, None, &self.judging);
                 }
             }
             Err(misfit) => {
@@ -203,17 +203,5 @@ impl Mirror {
             .unreadable
             .get_or_create(&label)
             .set(number(unreadable));
-    }
-}
-
-/// What is wrong with a definition itself is told once, where it is taken in: reviews leave it out.
-fn tell_defects(definition: &SettingsDefinition, judging: &Judging) {
-    for problem in definition.compiled().problems() {
-        let reason = problem.kind.as_str();
-        judging
-            .definition_problems
-            .get_or_create(&Reason { reason })
-            .inc();
-        tracing::warn!(kind = %Kind::ModuleSettingsDefinition, name = definition.name(), reason, "{problem}");
     }
 }

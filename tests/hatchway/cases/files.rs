@@ -12,9 +12,14 @@ fn path(file: &str) -> PathBuf {
     folder().join(format!("{file}.yaml"))
 }
 
-/// The names of all files.
+/// The names of all files of cases.
 pub(super) fn all() -> BTreeSet<String> {
-    let entries = std::fs::read_dir(folder()).unwrap();
+    names(&folder())
+}
+
+/// The names of all files of a folder, without their endings.
+pub(crate) fn names(folder: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
     entries
         .map(|entry| {
             entry

@@ -167,18 +167,7 @@ fn the_api_server_refuses_and_defaults_by_itself_while_the_webhook_is_down() {
 
 #[test]
 fn every_rule_and_every_file_is_in_the_table() {
-    let files: BTreeSet<_> = std::fs::read_dir(folder())
-        .unwrap()
-        .map(|entry| {
-            entry
-                .unwrap()
-                .path()
-                .file_stem()
-                .unwrap()
-                .to_string_lossy()
-                .into_owned()
-        })
-        .collect();
+    let files = files::names(&folder());
     assert_eq!(files, ["printed", "rules", "unserved"].map(str::to_owned).into());
     let cases = read("rules").cases;
     let spoken: BTreeSet<&str> = cases
