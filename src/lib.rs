@@ -10,6 +10,7 @@ pub mod depot;
 pub mod documents;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod network;
 pub mod registry;
 pub mod review;
 pub mod rules;

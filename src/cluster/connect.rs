@@ -1,6 +1,8 @@
 //! Finding an API server, as kubectl finds it.
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use crate::network::Proxies;
+use http::Uri;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +19,7 @@ pub enum ConnectError {
         /// The file.
         file: PathBuf,
         /// Why.
-        source: kube::config::KubeconfigError,
+        source: KubeconfigError,
     },
     /// There is neither a kubeconfig nor a pod's account.
     #[error(
@@ -29,7 +31,7 @@ pub enum ConnectError {
     #[error("cannot make a client for {server}")]
     Client {
         /// The API server.
-        server: http::Uri,
+        server: Uri,
         /// Why.
         source: Box<kube::Error>,
     },
@@ -37,6 +39,9 @@ pub enum ConnectError {
 
 /// A client for the API server in `kubeconfig`, else in `KUBECONFIG`, the default file, or of the pod's own account.
 /// Nothing is called: an API server that is gone is no error here.
+///
+/// The cluster's `proxy-url` is used, else `HTTPS_PROXY`, unless `NO_PROXY` names the API server or it is on loopback.
+/// A pod reaches the API server of its own cluster directly.
 ///
 /// Calls are not tried again by the client: every loop that calls has a pace of its own, and a leader must not write
 /// later than it believes.
@@ -52,13 +57,19 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ConnectError> 
 ///
 /// # Errors
 /// [`ConnectError`] where nothing is found, or what is found cannot be used.
-pub async fn find(kubeconfig: Option<&Path>) -> Result<(Client, http::Uri), ConnectError> {
+pub async fn find(kubeconfig: Option<&Path>) -> Result<(Client, Uri), ConnectError> {
     let mut config = match kubeconfig {
-        Some(file) => read(file).await.map_err(|source| ConnectError::File {
-            file: file.to_owned(),
-            source,
-        })?,
-        None => Config::infer().await.map_err(ConnectError::Nowhere)?,
+        Some(file) => configured(Kubeconfig::read_from(file))
+            .await
+            .map_err(|source| ConnectError::File {
+                file: file.to_owned(),
+                source,
+            })?,
+        None => match configured(Kubeconfig::read()).await {
+            Ok(config) => config,
+            // Fails for the same reason, tries the pod's account and tells of both.
+            Err(_) => Config::infer().await.map_err(ConnectError::Nowhere)?,
+        },
     };
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.default_retry = false;
@@ -72,9 +83,33 @@ pub async fn find(kubeconfig: Option<&Path>) -> Result<(Client, http::Uri), Conn
     }
 }
 
-async fn read(file: &Path) -> Result<Config, kube::config::KubeconfigError> {
-    let kubeconfig = Kubeconfig::read_from(file)?;
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await
+async fn configured(kubeconfig: Result<Kubeconfig, KubeconfigError>) -> Result<Config, KubeconfigError> {
+    let kubeconfig = kubeconfig?;
+    let named = proxy_of(&kubeconfig);
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    // Kube looks for the proxy itself in NO_PROXY; kubectl for the API server, and nowhere when the file names a proxy.
+    let address = named.or_else(|| {
+        Proxies::from_env().on_the_way_to(&config.cluster_url)?;
+        let set = ["HTTPS_PROXY", "https_proxy"].map(|name| std::env::var(name).ok());
+        set.into_iter().flatten().find(|address| !address.is_empty())
+    });
+    config.proxy_url = address
+        .map(|address| address.parse().map_err(KubeconfigError::ParseProxyUrl))
+        .transpose()?;
+    Ok(config)
+}
+
+/// The `proxy-url` of the cluster that is in use.
+fn proxy_of(kubeconfig: &Kubeconfig) -> Option<String> {
+    let current = kubeconfig.current_context.as_ref()?;
+    let mut contexts = kubeconfig.contexts.iter();
+    let context = contexts.find(|named| named.name == *current)?.context.as_ref()?;
+    let mut clusters = kubeconfig.clusters.iter();
+    let cluster = clusters
+        .find(|named| named.name == context.cluster)?
+        .cluster
+        .as_ref()?;
+    cluster.proxy_url.clone().filter(|url| !url.is_empty())
 }
 
 #[cfg(test)]

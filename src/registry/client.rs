@@ -17,7 +17,8 @@ use super::error::{Refusal, RequestError, shown};
 use super::patience::{Patience, retry_after};
 use super::repository::Repository;
 use super::tls::TrustError;
-use super::transport::{Proxies, Transport};
+use super::transport::Transport;
+use crate::network::Proxies;
 
 /// The default number of requests that one host gets at once.
 pub const CONNECTIONS: usize = 8;

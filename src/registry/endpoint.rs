@@ -4,6 +4,8 @@ use std::fmt;
 
 use url::Url;
 
+use crate::network::is_loopback;
+
 /// A repository that holds modules, as a ModuleSource or a flag names it: the client's own input type.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Source {
@@ -126,15 +128,6 @@ impl Scheme {
             Self::Https => "https",
         }
     }
-}
-
-/// Whether a host without its port is this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || bare
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }
 
 fn host_without_port(host: &str) -> &str {

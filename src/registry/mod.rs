@@ -48,4 +48,3 @@ pub use reference::{ImageReference, ParseReferenceError};
 pub use repository::{Name, Repository};
 pub use spec::SourceError;
 pub use tls::TrustError;
-pub use transport::Proxies;

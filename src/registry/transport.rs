@@ -17,7 +17,6 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -25,9 +24,9 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::budget::{HOSTS, lock};
-use super::endpoint::is_loopback;
 use super::error::BoxError;
 use super::tls::{self, TrustError};
+use crate::network::Proxies;
 
 /// What a request carries.
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -39,40 +38,6 @@ const CONNECT: Duration = Duration::from_secs(10);
 const BUFFER: usize = 128 * 1024;
 /// An idle connection is kept for as long as usual load balancers keep theirs.
 const IDLE: Duration = Duration::from_secs(50);
-
-/// Which proxies stand between this process and a registry.
-#[derive(Debug, Clone)]
-pub struct Proxies(Option<Arc<Matcher>>);
-
-impl Proxies {
-    /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, upper or lower case, as they are now. Loopback is
-    /// never reached through a proxy.
-    pub fn from_env() -> Self {
-        Self(Some(Arc::new(Matcher::from_env())))
-    }
-
-    /// One proxy for all, but for the hosts of `except`, which reads like `NO_PROXY`.
-    pub fn all(proxy: &str, except: &str) -> Self {
-        Self(Some(Arc::new(
-            Matcher::builder()
-                .all(proxy.to_owned())
-                .no(except.to_owned())
-                .build(),
-        )))
-    }
-
-    /// None at all.
-    pub fn none() -> Self {
-        Self(None)
-    }
-
-    fn on_the_way_to(&self, uri: &Uri) -> Option<Intercept> {
-        if is_loopback(uri.host()?) {
-            return None;
-        }
-        self.0.as_ref()?.intercept(uri)
-    }
-}
 
 /// A pool of connections, by host, that share one idea of whom to trust.
 #[derive(Debug, Clone)]
@@ -280,28 +245,5 @@ impl Write for Wire {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn never_sends_loopback_through_a_proxy() {
-        let proxies = Proxies::all("http://proxy.example.com:3128", "internal.example.com,10.0.0.0/8");
-        let through = |uri: &str| proxies.on_the_way_to(&uri.parse().unwrap()).is_some();
-        assert!(through("https://registry.example.com/v2/"));
-        assert!(through("http://registry.example.com/v2/"));
-        for direct in [
-            "http://127.0.0.1:5000/",
-            "http://[::1]:5000/",
-            "http://localhost/",
-            "https://internal.example.com/",
-            "https://a.internal.example.com/",
-            "https://10.1.2.3/",
-        ] {
-            assert!(!through(direct), "{direct}");
-        }
     }
 }

@@ -44,6 +44,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "api",
             "documents",
+            "network",
             "review",
             "rules",
             "telemetry",
@@ -60,9 +61,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("settings", &["values"]),
     ("api", &["values"]),
     ("documents", &["values"]),
-    ("registry", &["api", "archive", "values"]),
+    ("registry", &["api", "archive", "network", "values"]),
     ("depot", &["archive", "values"]),
     ("archive", &["values"]),
+    ("network", &[]),
     ("telemetry", &[]),
     ("values", &[]),
 ];

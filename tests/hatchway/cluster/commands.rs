@@ -1,13 +1,15 @@
 //! Commands whose world is a cluster's, found as kubectl finds it.
 
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
 use super::watches::{apply, install_crds};
 use crate::support::command;
 use crate::support::control_plane::ControlPlane;
+use crate::support::fault_proxy::FaultProxy;
+use crate::support::parts::asset;
 use crate::support::port::Port;
 
 struct Ran {
@@ -114,5 +116,100 @@ fn without_state_the_world_is_the_cluster() {
     assert_eq!(dead.code, 2);
     for words in [plane.url().as_str(), "does not answer", "--state DIR"] {
         assert!(dead.stderr.contains(words), "{words}\n{}", dead.stderr);
+    }
+}
+
+/// Variables and what they are set to.
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
+#[test]
+fn an_api_server_behind_a_proxy_is_reached_when_kubectl_reaches_it() {
+    // A name that nobody answers to but the proxy.
+    const NAME: &str = "api.example.com";
+    let plane = ControlPlane::shared();
+    let address = plane.url().trim_start_matches("https://").to_owned();
+    let proxy = FaultProxy::start(&address);
+    let url = format!("http://user:s3cret@{}", proxy.host());
+    let folder = tempfile::tempdir().unwrap();
+    let direct = std::fs::read_to_string(plane.kubeconfig()).unwrap();
+    let behind = direct.replace(
+        &format!("server: 'https://{address}'"),
+        &format!("server: 'https://{NAME}:6443', tls-server-name: 127.0.0.1"),
+    );
+    let named = behind.replace("server: ", &format!("proxy-url: '{url}', server: "));
+    let host = proxy.host();
+    let host = host.split(':').next().unwrap();
+    // The kubeconfig, the variables, and whether the proxy is asked; without it a name like this one is not found.
+    let cases: [(&str, Variables<'_>, bool); 8] = [
+        (&named, &[], true),
+        (&named, &[("NO_PROXY", NAME)], true),
+        (&named, &[("HTTPS_PROXY", "http://127.0.0.1:9")], true),
+        (&behind, &[("HTTPS_PROXY", &url)], true),
+        (&behind, &[("https_proxy", &url), ("NO_PROXY", host)], true),
+        (&behind, &[("HTTPS_PROXY", &url), ("NO_PROXY", NAME)], false),
+        (&behind, &[("HTTPS_PROXY", &url), ("no_proxy", "*")], false),
+        (&direct, &[("HTTPS_PROXY", &url)], false),
+    ];
+    for (number, (text, variables, asked)) in cases.into_iter().enumerate() {
+        let file = folder.path().join(number.to_string());
+        std::fs::write(&file, text).unwrap();
+        let reached = asked || text == direct;
+        for program in ["kubectl", "hatchway"] {
+            proxy.obey(&[]);
+            let mut ask = if program == "kubectl" {
+                let mut kubectl = Command::new(asset("kubectl"));
+                kubectl.args(["get", "crds", "--request-timeout=20s"]);
+                kubectl
+            } else {
+                let mut check = command();
+                check.args(["check", "-"]);
+                check
+            };
+            for name in [
+                "HTTPS_PROXY",
+                "https_proxy",
+                "NO_PROXY",
+                "no_proxy",
+                "ALL_PROXY",
+                "all_proxy",
+            ] {
+                ask.env_remove(name);
+            }
+            let output = ask
+                .env("KUBECONFIG", &file)
+                .envs(variables.iter().copied())
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            let answered = if program == "kubectl" {
+                output.status.success()
+            } else {
+                !said.contains("does not answer")
+            };
+            assert_eq!(answered, reached, "{program} in case {number}: {said}");
+            assert!(!said.contains("s3cret"), "{said}");
+            let through = proxy.asked();
+            assert_eq!(
+                !through.is_empty(),
+                asked,
+                "{program} in case {number}: {through:?}"
+            );
+            for tunnel in through {
+                assert_eq!(
+                    (
+                        tunnel.method.as_str(),
+                        tunnel.target.as_str(),
+                        tunnel.proxy_authorization.as_deref()
+                    ),
+                    // base64 of user:s3cret
+                    (
+                        "CONNECT",
+                        format!("{NAME}:6443").as_str(),
+                        Some("Basic dXNlcjpzM2NyZXQ=")
+                    ),
+                );
+            }
+        }
     }
 }

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use hatchway::registry::{Network, Options, Patience, Proxies, RequestError, words};
+use hatchway::network::Proxies;
+use hatchway::registry::{Network, Options, Patience, RequestError, words};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

@@ -9,10 +9,9 @@ use crate::support::authority::KeyFiles;
 use crate::support::parts;
 use crate::support::registry::{ALICE, BOTH, Registry, Settings};
 use hatchway::archive::ListedKind;
+use hatchway::network::Proxies;
 use hatchway::registry::publish::{Publication, PublishError, Published, Target, publish};
-use hatchway::registry::{
-    Client, Credentials, Name, Network, Options, Proxies, Scheme, Secret, Source, words,
-};
+use hatchway::registry::{Client, Credentials, Name, Network, Options, Scheme, Secret, Source, words};
 
 /// Real registries get the patience of production.
 fn network() -> std::sync::Arc<Network> {

@@ -1,5 +1,6 @@
 use super::stub::{Seen, impatient, network, ok, response, router};
-use hatchway::registry::{Network, Options, Proxies, Scheme, Source, words};
+use hatchway::network::Proxies;
+use hatchway::registry::{Network, Options, Scheme, Source, words};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
