@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256 as Hasher};
 
 use super::durable::Settling;
 use super::error::Fault;
+use super::hidden::{Hidden, Reused};
 use super::steps::{Step, Steps};
 use crate::archive::{
     self, Archive, MODE, Node, Sha256, Sink, Source, Tree, dir_mode, file_mode, shown, split,
@@ -20,8 +21,8 @@ pub(super) struct DiskSink<'a> {
     settling: Option<&'a mut Settling>,
     /// Whether the files' digests are wanted.
     digests: bool,
-    /// The folder of the last entry: archives go folder by folder.
-    parent: Option<(String, Dir)>,
+    folders: Folders<'a>,
+    hidden: Hidden,
     /// Whether the process's umask takes bits away that an archive may ask for.
     masked: bool,
 }
@@ -49,13 +50,18 @@ impl<'a> DiskSink<'a> {
             steps,
             settling,
             digests,
-            parent: None,
+            folders: Folders { root, last: None },
+            hidden: Hidden::default(),
             masked,
         })
     }
 
-    /// Follows every link as the system does: one that leaves over other links is found here, whatever its text says.
-    pub(super) fn check_links(&self, tree: &Tree) -> Result<(), Fault> {
+    /// To be called when all layers are there: removes what they hid, and follows every link as the system does: one
+    /// that leaves over other links is found here, whatever its text says.
+    pub(super) fn finish(self, tree: &Tree) -> Result<(), Fault> {
+        self.hidden
+            .finish(self.root)
+            .map_err(|(path, error)| doing("remove", &path)(error))?;
         for (path, node) in tree.iter() {
             let Node::Link { target } = node else { continue };
             match self.root.metadata(path) {
@@ -74,13 +80,22 @@ impl<'a> DiskSink<'a> {
         }
         Ok(())
     }
+}
 
-    fn parent(&mut self, path: &str) -> Result<&Dir, Fault> {
+/// The folder of the last entry stays open: archives go folder by folder.
+struct Folders<'a> {
+    root: &'a Dir,
+    last: Option<(String, Dir)>,
+}
+
+impl Folders<'_> {
+    /// The folder in which the path stands.
+    fn of(&mut self, path: &str) -> Result<&Dir, Fault> {
         let folder = split(path).0;
         if folder.is_empty() {
             return Ok(self.root);
         }
-        let known = self.parent.take().filter(|(name, _)| name == folder);
+        let known = self.last.take().filter(|(name, _)| name == folder);
         let known = match known {
             Some(known) => known,
             None => (
@@ -88,7 +103,7 @@ impl<'a> DiskSink<'a> {
                 self.root.open_dir(folder).map_err(doing("open", folder))?,
             ),
         };
-        Ok(&self.parent.insert(known).1)
+        Ok(&self.last.insert(known).1)
     }
 }
 
@@ -98,7 +113,12 @@ impl Sink for DiskSink<'_> {
     fn make_dir(&mut self, path: &str, mode: u32) -> Result<(), Fault> {
         let masked = self.masked;
         let mode = dir_mode(mode);
-        let parent = self.parent(path)?;
+        let used = self.hidden.dir(self.root, path, mode);
+        if used.map_err(doing("make", path))? {
+            self.steps.passed(Step::Entry);
+            return Ok(());
+        }
+        let parent = self.folders.of(path)?;
         let name = split(path).1;
         let mut builder = DirBuilder::new();
         builder.mode(mode);
@@ -131,12 +151,17 @@ impl Sink for DiskSink<'_> {
         let masked = self.masked;
         let mut hasher = self.digests.then(Hasher::new);
         let mode = file_mode(mode);
-        let parent = self.parent(path)?;
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(mode);
-        let mut file = parent
-            .open_with(split(path).1, &options)
-            .map_err(doing("make", path))?;
+        let parent = self.folders.of(path)?;
+        let reused = self.hidden.file(self.root, parent, path, mode);
+        let (mut file, before) =
+            if let Some(Reused { file, size }) = reused.map_err(doing("replace", path))? {
+                (file, size)
+            } else {
+                let mut options = OpenOptions::new();
+                options.write(true).create_new(true).mode(mode);
+                let file = parent.open_with(split(path).1, &options);
+                (file.map_err(doing("make", path))?, 0)
+            };
         if size > 0 {
             body.read_body(|piece| {
                 if let Some(hasher) = &mut hasher {
@@ -144,6 +169,9 @@ impl Sink for DiskSink<'_> {
                 }
                 file.write_all(piece).map_err(doing("write", path))
             })?;
+        }
+        if before > size {
+            file.set_len(size).map_err(doing("write", path))?;
         }
         if masked {
             file.set_permissions(Permissions::from_mode(mode))
@@ -157,7 +185,11 @@ impl Sink for DiskSink<'_> {
     }
 
     fn make_link(&mut self, path: &str, target: &str) -> Result<(), Fault> {
-        self.parent(path)?
+        self.hidden
+            .clear(self.root, path)
+            .map_err(doing("replace", path))?;
+        self.folders
+            .of(path)?
             .symlink_contents(target, split(path).1)
             .map_err(doing("make the link", path))?;
         self.steps.passed(Step::Entry);
@@ -165,6 +197,9 @@ impl Sink for DiskSink<'_> {
     }
 
     fn make_hard_link(&mut self, path: &str, target: &str) -> Result<(), Fault> {
+        self.hidden
+            .clear(self.root, path)
+            .map_err(doing("replace", path))?;
         self.root
             .hard_link(target, self.root, path)
             .map_err(doing("make the hard link", path))?;
@@ -173,13 +208,9 @@ impl Sink for DiskSink<'_> {
     }
 
     fn remove(&mut self, path: &str, is_dir: bool) -> Result<(), Fault> {
-        self.parent = None;
-        let gone = if is_dir {
-            self.root.remove_dir(path)
-        } else {
-            self.root.remove_file(path)
-        };
-        gone.map_err(doing("remove", path))
+        self.folders.last = None;
+        self.hidden.add(path, is_dir);
+        Ok(())
     }
 }
 

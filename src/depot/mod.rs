@@ -21,6 +21,7 @@ mod disk;
 mod durable;
 mod error;
 mod fill;
+mod hidden;
 mod install;
 mod links;
 mod module_files;

@@ -66,7 +66,7 @@ impl Staging {
         let mut tree = Tree::default();
         let mut sink = DiskSink::new(&self.dir, self.settling.as_mut(), digests, steps)?;
         each_layer(incoming, limits, &mut tree, &mut sink)?;
-        sink.check_links(&tree)?;
+        sink.finish(&tree)?;
         steps.passed(Step::Written);
         Ok(tree)
     }

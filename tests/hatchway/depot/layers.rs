@@ -128,6 +128,70 @@ async fn links_that_stay_inside_are_kept() {
 }
 
 #[tokio::test]
+async fn nothing_of_what_was_hidden_is_left_in_what_came_in_its_place() {
+    let base = Tar::default()
+        .file("shorter", "1111")
+        .file("longer", "1")
+        .file("emptied", "1111")
+        .entry(EntryType::Regular, b"stricter", b"", 0o755, b"1")
+        .link("link-to-file", "longer")
+        .file("file-to-link", "1")
+        .file("file-to-hard-link", "1")
+        .dir("back")
+        .file("back/gone", "1")
+        .dir("back/deep")
+        .file("back/deep/gone", "1")
+        .dir("to-file")
+        .dir("to-file/deep")
+        .file("to-file/deep/gone", "1")
+        .file("removed-and-back", "1111");
+    let middle = Tar::default()
+        .file(".wh.back", "")
+        .file(".wh.to-file", "")
+        .file(".wh.removed-and-back", "");
+    let upper = Tar::default()
+        .file("shorter", "33")
+        .file("longer", "333333")
+        .file("emptied", "")
+        .entry(EntryType::Regular, b"stricter", b"", 0o600, b"3")
+        .file("link-to-file", "3")
+        .link("file-to-link", "shorter")
+        .hard_link("file-to-hard-link", "shorter")
+        .entry(EntryType::Directory, b"back", b"", 0o750, b"")
+        .file("back/new", "3")
+        .file("to-file", "3")
+        .file("removed-and-back", "3");
+    assert_eq!(
+        result(&[base, middle, upper]).await,
+        [
+            "back 750 /",
+            "back/new 644 3",
+            "emptied 644 ",
+            "file-to-hard-link 644 33",
+            "file-to-link -> shorter",
+            "link-to-file 644 3",
+            "longer 644 333333",
+            "removed-and-back 644 3",
+            "shorter 644 33",
+            "stricter 600 3",
+            "to-file 644 3",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_folder_that_became_a_file_and_a_folder_again_holds_what_came_last() {
+    let layers = [
+        Tar::default().dir("d").file("d/old", "1"),
+        Tar::default().file("d", "2"),
+        Tar::default().dir("d").file("d/new", "3"),
+        Tar::default().file(".wh.d", ""),
+        Tar::default().dir("d").file("d/last", "5"),
+    ];
+    assert_eq!(result(&layers).await, ["d 755 /", "d/last 644 5"]);
+}
+
+#[tokio::test]
 async fn a_hard_link_keeps_its_content_when_the_other_name_is_overwritten() {
     let base = Tar::default().file("a", "old").hard_link("b", "a");
     let upper = Tar::default().file("a", "new").hard_link("c", "b");
