@@ -151,22 +151,23 @@ fn measure(
         .collect();
     let target = folder.join("target");
     let mut brought = None;
-    for round in 0..rounds {
+    // The round before the first is not counted: it brings programs and layers into memory, and compares the files.
+    for round in 0..=rounds {
         // Nobody is always the one who comes after the same other.
         for turn in 0..ways.len() {
             let figure = &mut figures[(round + turn) % ways.len()];
             let command = ways::command(figure.way, registry, image, pushed, &target)?;
             let cost = cost::of(&command).with_context(|| format!("'{}' by {}", image.name, figure.way))?;
-            figure.costs.push(cost);
-            if round == 0 {
+            if round > 0 {
+                figure.costs.push(cost);
+            } else {
                 let checksum = compare::checksum(&target)?;
                 let first = brought.get_or_insert_with(|| checksum.clone());
                 ensure!(*first == checksum, "{} brings other files", figure.way);
             }
-            let number = figure.costs.len();
             set_aside(
                 &target,
-                &folder.join(format!("{}-{}-{number}", image.tag(), figure.way)),
+                &folder.join(format!("{}-{}-{round}", image.tag(), figure.way)),
             )?;
             // The next one is not to wait for what this one left to write.
             let synced = Command::new("sync").arg("-f").arg(folder).status()?;
