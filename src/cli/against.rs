@@ -39,11 +39,21 @@ pub(super) struct Against {
 }
 
 impl Against {
-    /// The world that is named, else the one of the cluster that kubectl would find.
+    /// The world that is named, else the one of the cluster that kubectl would find. What cannot be read of it is told
+    /// on standard error.
     pub(super) fn world(&self) -> anyhow::Result<World> {
         if let Some(dir) = &self.state {
             return load(dir);
         }
+        let world = self.cluster()?;
+        for (kind, name, why) in world.unreadable() {
+            warn(format_args!("{kind}/{name} in the cluster: {why}"));
+        }
+        Ok(world)
+    }
+
+    /// The world of the cluster that kubectl would find; it knows what of it cannot be read.
+    pub(super) fn cluster(&self) -> anyhow::Result<World> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("cannot start the asynchronous runtime")?;
         runtime.block_on(self.cluster.world(&Kind::ALL))

@@ -106,7 +106,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             "nothing to judge: name files or folders (- is standard input), or say --cluster to judge what is in one"
         );
     }
-    let world = against.world()?;
+    let world = if files.is_empty() {
+        against.cluster()?
+    } else {
+        against.world()?
+    };
     let trusted = against.trusted();
     // Whoever is named as trusted is the one who applies.
     let name = against.trusted_user.first().map_or("", String::as_str);

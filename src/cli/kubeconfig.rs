@@ -1,6 +1,5 @@
 //! The flag that names a cluster.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -28,25 +27,17 @@ impl ClusterArgs {
             .context("cannot reach a cluster")
     }
 
-    /// All objects of `kinds`, read once. What cannot be read of them is told on standard error.
+    /// All objects of `kinds`, read once; the world knows which of them cannot be read.
     pub(super) async fn world(&self, kinds: &[Kind]) -> anyhow::Result<World> {
         const WAY_OUT: &str = "no world to judge against: name a cluster with --kubeconfig FILE, or a folder of objects with --state DIR";
         let Self { kubeconfig } = self;
         let (client, server) = cluster::find(kubeconfig.as_deref()).await.context(WAY_OUT)?;
         let world = cluster::list(&client, kinds).await;
-        let world = world.with_context(|| {
+        world.with_context(|| {
             format!(
                 "the world of {server} cannot be read (name another with --kubeconfig FILE, or a folder of objects \
                  with --state DIR)"
             )
-        })?;
-        for (kind, name, why) in world.unreadable() {
-            // Nobody is left to be told when standard error is gone.
-            drop(writeln!(
-                io::stderr(),
-                "warning: {kind}/{name} in {server}: {why}"
-            ));
-        }
-        Ok(world)
+        })
     }
 }

@@ -203,6 +203,19 @@ impl ControlPlane {
         self.runner().kubectl_with(arguments, input)
     }
 
+    /// Waits until every CRD is served.
+    pub(crate) fn established(&self) {
+        let wait = [
+            "wait",
+            "--for=condition=Established",
+            "--timeout=60s",
+            "crd",
+            "--all",
+        ];
+        let waited = self.kubectl(&wait);
+        assert_eq!(waited.code, 0, "{}", waited.stderr);
+    }
+
     /// `kubectl` as the administrator, for threads that outlive a borrow.
     pub(crate) fn runner(&self) -> Runner {
         Runner {
