@@ -425,14 +425,7 @@ async fn objects_stored_in_the_old_version_are_readable_as_soon_as_the_server_ha
         .collect();
     assert_eq!(old.matches("kind: CustomResourceDefinition").count(), 2);
     apply(&plane, &old, &[]);
-    let wait = [
-        "wait",
-        "--for=condition=Established",
-        "--timeout=30s",
-        "crd",
-        "--all",
-    ];
-    assert_eq!(plane.kubectl(&wait).code, 0);
+    plane.established();
     apply(
         &plane,
         "{apiVersion: deckhouse.io/v1alpha1, kind: ModuleUpdatePolicy, metadata: {name: old}, spec: {update: {mode: Auto}, moduleReleaseSelector: {labelSelector: {matchLabels: {a: b}}}}}

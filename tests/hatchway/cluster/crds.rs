@@ -16,14 +16,7 @@ fn the_crds_refuse_in_the_words_of_the_rules_and_fill_in_defaults() {
         "{}",
         applied.stderr
     );
-    let wait = [
-        "wait",
-        "--for=condition=Established",
-        "--timeout=30s",
-        "crd",
-        "--all",
-    ];
-    assert_eq!(plane.kubectl(&wait).code, 0);
+    plane.established();
     let again = plane.kubectl_with(&["apply", "-f", "-"], &crds);
     assert!(
         again.stdout.lines().all(|line| line.ends_with(" unchanged")),

@@ -102,14 +102,7 @@ fn applying_again_changes_nothing_and_keeps_what_the_server_wrote() {
     let first = apply(&["-f", "-"], &all);
     let created: Vec<_> = ORDER.iter().map(|name| (*name, "created")).collect();
     assert_eq!(taken(&first), created);
-    let established = [
-        "wait",
-        "--for=condition=Established",
-        "--timeout=60s",
-        "crd",
-        "--all",
-    ];
-    assert_eq!(plane.kubectl(&established).code, 0);
+    plane.established();
 
     // As the running server does it (SV-2).
     let bundle = write_bundles(&plane, &all);

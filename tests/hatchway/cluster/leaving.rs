@@ -42,13 +42,7 @@ fn taken(answer: &Answer) {
 
 fn apply(plane: &ControlPlane, text: &str) {
     taken(&plane.kubectl_with(&["apply", "-f", "-"], text));
-    taken(&plane.kubectl(&[
-        "wait",
-        "--for=condition=Established",
-        "--timeout=60s",
-        "crd",
-        "--all",
-    ]));
+    plane.established();
 }
 
 /// The CRDs of old: another storage version, no defaults, no conversion.

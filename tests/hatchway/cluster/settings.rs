@@ -71,14 +71,7 @@ fn install(plane: &ControlPlane, samples: &[(&str, Value, Vec<Value>)]) {
     });
     let applied = plane.kubectl_with(&["apply", "-f", "-"], &crd.to_string());
     assert_eq!(applied.code, 0, "{}", applied.stderr);
-    let wait = [
-        "wait",
-        "--for=condition=Established",
-        "--timeout=30s",
-        "crd",
-        "samples.example.com",
-    ];
-    assert_eq!(plane.kubectl(&wait).code, 0);
+    plane.established();
 }
 
 /// What the API server would store; `None` where it refuses, and why.

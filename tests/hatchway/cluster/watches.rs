@@ -11,18 +11,7 @@ use crate::support::{Hatchway, command, eventually};
 pub(super) fn install_crds(plane: &ControlPlane) {
     let printed = command().args(["manifests", "crds"]).output().unwrap();
     apply(plane, &String::from_utf8(printed.stdout).unwrap());
-    established(plane);
-}
-
-fn established(plane: &ControlPlane) {
-    let wait = [
-        "wait",
-        "--for=condition=Established",
-        "--timeout=30s",
-        "crd",
-        "--all",
-    ];
-    assert_eq!(plane.kubectl(&wait).code, 0);
+    plane.established();
 }
 
 pub(super) fn apply(plane: &ControlPlane, objects: &str) {
@@ -155,7 +144,7 @@ fn loose_crd(kind: &str, plural: &str) -> String {
 async fn one_malformed_object_is_reported_and_the_rest_go_on() {
     let plane = ControlPlane::start();
     apply(&plane, &loose_crd("ModuleSource", "modulesources"));
-    established(&plane);
+    plane.established();
     let source = |name: &str, status: Value| {
         json!({
             "apiVersion": "deckhouse.io/v1alpha1", "kind": "ModuleSource", "metadata": {"name": name},
@@ -198,7 +187,7 @@ async fn one_malformed_object_is_reported_and_the_rest_go_on() {
 async fn objects_stored_as_v1alpha1_arrive_through_our_own_conversion() {
     let plane = ControlPlane::start();
     apply(&plane, &loose_crd("ModuleUpdatePolicy", "moduleupdatepolicies"));
-    established(&plane);
+    plane.established();
     let old = json!({
         "apiVersion": "deckhouse.io/v1alpha1", "kind": "ModuleUpdatePolicy", "metadata": {"name": "old"},
         "spec": {"moduleReleaseSelector": {"labelSelector": {"matchLabels": {"module": "echo"}}}},

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+};
 
 /// A certificate authority that lives as long as the test.
 pub(crate) struct Authority {
@@ -41,7 +43,20 @@ impl Authority {
         let certificate = CertificateParams::new(names)
             .and_then(|params| params.signed_by(&key, &self.issuer))
             .expect("a server certificate");
-        let files = KeyFiles {
+        KeyFiles::write(folder, name, &certificate, &key)
+    }
+}
+
+impl KeyFiles {
+    /// Writes `tls.crt` and `tls.key` into the folder: a certificate that nobody signed but its own key.
+    pub(crate) fn self_signed(folder: &Path, params: &CertificateParams) -> Self {
+        let key = KeyPair::generate().expect("a P-256 key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        Self::write(folder, "tls", &certificate, &key)
+    }
+
+    fn write(folder: &Path, name: &str, certificate: &Certificate, key: &KeyPair) -> Self {
+        let files = Self {
             certificate: folder.join(format!("{name}.crt")),
             key: folder.join(format!("{name}.key")),
         };

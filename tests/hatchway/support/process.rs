@@ -182,6 +182,11 @@ mod tests {
     #[test]
     fn a_program_hears_an_interrupt_and_its_exit_code_is_told() {
         let (process, _folder) = shell("exec sleep 60");
+        // A shell that is about to become another program may take a signal for itself.
+        let name = format!("/proc/{}/comm", process.id());
+        process.until("the shell has become sleep", Duration::from_secs(30), || {
+            (std::fs::read_to_string(&name).ok()? == "sleep\n").then_some(())
+        });
         assert_eq!(process.exit_code(), None);
         process.signal(Signal::INT);
         assert_eq!(process.wait(Duration::from_secs(30)), 130);

@@ -132,15 +132,9 @@ fn a_self_signed_certificate_is_trusted_by_itself() {
         rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let key = rcgen::KeyPair::generate().unwrap();
         let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         params.is_ca = is_ca;
-        let files = KeyFiles {
-            certificate: dir.path().join("tls.crt"),
-            key: dir.path().join("tls.key"),
-        };
-        std::fs::write(&files.certificate, params.self_signed(&key).unwrap().pem()).unwrap();
-        std::fs::write(&files.key, key.serialize_pem()).unwrap();
+        let files = KeyFiles::self_signed(dir.path(), &params);
         let ca = files.certificate.to_str().unwrap();
         for flavour in BOTH {
             let server = Registry::start(&Settings {

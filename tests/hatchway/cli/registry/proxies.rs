@@ -20,18 +20,8 @@ fn modules(arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
 #[test]
 fn https_goes_through_a_tunnel_unless_it_is_excepted() {
     let dir = tempfile::tempdir().unwrap();
-    let key = rcgen::KeyPair::generate().unwrap();
     let names = vec![NAME.to_owned(), "127.0.0.1".to_owned()];
-    let certificate = rcgen::CertificateParams::new(names)
-        .unwrap()
-        .self_signed(&key)
-        .unwrap();
-    let files = KeyFiles {
-        certificate: dir.path().join("tls.crt"),
-        key: dir.path().join("tls.key"),
-    };
-    std::fs::write(&files.certificate, certificate.pem()).unwrap();
-    std::fs::write(&files.key, key.serialize_pem()).unwrap();
+    let files = KeyFiles::self_signed(dir.path(), &rcgen::CertificateParams::new(names).unwrap());
     let ca = files.certificate.to_str().unwrap();
     for flavour in BOTH {
         let server = Registry::start(&Settings {

@@ -96,14 +96,7 @@ fn what_was_stored_in_the_old_version_is_read_before_and_after() {
         let applied = plane.kubectl_with(&["apply", "-f", "-"], &crd.to_string());
         assert_eq!(applied.code, 0, "{}", applied.stderr);
     }
-    let wait = [
-        "wait",
-        "--for=condition=Established",
-        "--timeout=30s",
-        "crd",
-        "--all",
-    ];
-    assert_eq!(plane.kubectl(&wait).code, 0);
+    plane.established();
     let objects = [
         json!({"kind": "ModulePullOverride", "version": "v1alpha1", "name": "old", "spec": {"imageTag": "main", "source": "old"}}),
         json!({"kind": "ModuleUpdatePolicy", "version": "v1alpha1", "name": "old", "spec": {"releaseChannel": "Beta", "moduleReleaseSelector": {"labelSelector": {"matchLabels": {"a": "b"}}}}}),

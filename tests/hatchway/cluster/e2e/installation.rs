@@ -78,14 +78,7 @@ impl Installation {
             logs: Vec::new(),
             forgiven: Mutex::default(),
         };
-        let wait = [
-            "wait",
-            "--for=condition=Established",
-            "--timeout=30s",
-            "crd",
-            "--all",
-        ];
-        assert_eq!(installation.plane.kubectl(&wait).code, 0);
+        installation.plane.established();
         installation.write_kubeconfig();
         installation
     }

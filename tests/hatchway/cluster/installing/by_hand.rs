@@ -62,14 +62,7 @@ fn install(plane: &ControlPlane) {
         }
         taken(&plane.kubectl_with(&["apply", "-f", "-"], &before.to_string()));
     }
-    let established = [
-        "wait",
-        "--for=condition=Established",
-        "--timeout=60s",
-        "crd",
-        "--all",
-    ];
-    assert_eq!(plane.kubectl(&established).code, 0);
+    plane.established();
     let made = plane.kubectl_with(&["create", "-f", "-"], OLD);
     assert_eq!(made.code, 0, "{}", made.stderr);
 
@@ -82,7 +75,7 @@ fn install(plane: &ControlPlane) {
     ];
     let all: String = parts.into_iter().map(manifests).collect();
     taken(&plane.kubectl_with(&["apply", "-f", "-"], &all));
-    assert_eq!(plane.kubectl(&established).code, 0);
+    plane.established();
 }
 
 #[test]
