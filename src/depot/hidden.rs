@@ -1,8 +1,8 @@
 //! What stands on disk and is no part of the image any more, because a layer replaced or removed it.
 //!
 //! It is removed when all layers are there, and what is replaced by its like is used again: an ext4 without a journal
-//! gives out no inode for a minute after its file was removed, and looks at each of them for every file that is made
-//! (`recently_deleted` in fs/ext4/ialloc.c). A layer that comes after a thousand removals took ten times its time.
+//! gives out no inode for a minute after its file was removed, and looks at each such inode whenever a file is made
+//! (`recently_deleted` in fs/ext4/ialloc.c). benches/README.md has what that costs.
 
 use std::collections::BTreeMap;
 use std::io;
