@@ -91,7 +91,13 @@ async fn configured(kubeconfig: Result<Kubeconfig, KubeconfigError>) -> Result<C
     let address = named.or_else(|| {
         Proxies::from_env().on_the_way_to(&config.cluster_url)?;
         let set = ["HTTPS_PROXY", "https_proxy"].map(|name| std::env::var(name).ok());
-        set.into_iter().flatten().find(|address| !address.is_empty())
+        let address = set.into_iter().flatten().find(|address| !address.is_empty())?;
+        // Many write the host alone.
+        Some(if address.contains("://") {
+            address
+        } else {
+            format!("http://{address}")
+        })
     });
     config.proxy_url = address
         .map(|address| address.parse().map_err(KubeconfigError::ParseProxyUrl))

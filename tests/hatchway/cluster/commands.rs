@@ -140,11 +140,12 @@ fn an_api_server_behind_a_proxy_is_reached_when_kubectl_reaches_it() {
     let host = proxy.host();
     let host = host.split(':').next().unwrap();
     // The kubeconfig, the variables, and whether the proxy is asked; without it a name like this one is not found.
-    let cases: [(&str, Variables<'_>, bool); 8] = [
+    let cases: [(&str, Variables<'_>, bool); 9] = [
         (&named, &[], true),
         (&named, &[("NO_PROXY", NAME)], true),
         (&named, &[("HTTPS_PROXY", "http://127.0.0.1:9")], true),
         (&behind, &[("HTTPS_PROXY", &url)], true),
+        (&behind, &[("HTTPS_PROXY", &url["http://".len()..])], true),
         (&behind, &[("https_proxy", &url), ("NO_PROXY", host)], true),
         (&behind, &[("HTTPS_PROXY", &url), ("NO_PROXY", NAME)], false),
         (&behind, &[("HTTPS_PROXY", &url), ("no_proxy", "*")], false),
