@@ -10,8 +10,9 @@ shift 2
 
 # Own process groups for what is started here: otherwise it would be deaf to SIGINT.
 set -m
+# The same where whoever began the tests had SIGINT ignored, as a shell does for what it starts with `&`.
 # Should this script itself be killed, the kernel kills the program.
-setpriv --pdeathsig KILL -- "$@" </dev/null >>"$log" 2>&1 &
+env --default-signal=INT,QUIT setpriv --pdeathsig KILL -- "$@" </dev/null >>"$log" 2>&1 &
 program=$!
 echo "$program"
 
