@@ -28,4 +28,4 @@ pub(crate) use layers::each_layer;
 pub use limits::Limits;
 pub use look::{Listed, ListedKind, extract_files, list_entries};
 pub(crate) use reader::{Archive, MODE};
-pub(crate) use tree::{Node, Sha256, Sink, Tree, dir_mode, file_mode, split};
+pub(crate) use tree::{Node, Sha256, Sink, Tree, dir_mode, file_mode, inside, split};

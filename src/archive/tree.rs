@@ -2,6 +2,7 @@
 //! unpacking and for listing; what is done is up to the [`Sink`].
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 
 use super::decode::Source;
 use super::error::Fault;
@@ -326,9 +327,8 @@ impl Tree {
     }
 
     fn below(&self, path: &str) -> impl DoubleEndedIterator<Item = (String, &Placed)> {
-        // '0' follows '/', so the range is exactly what starts with the path and a slash.
         self.placed
-            .range(format!("{path}/")..format!("{path}0"))
+            .range(inside(path))
             .map(|(path, placed)| (path.clone(), placed))
     }
 
@@ -338,12 +338,18 @@ impl Tree {
             return self.placed.keys().filter(is_child).cloned().collect();
         }
         self.placed
-            .range(format!("{parent}/")..format!("{parent}0"))
+            .range(inside(parent))
             .map(|(path, _)| path)
             .filter(is_child)
             .cloned()
             .collect()
     }
+}
+
+/// The paths that lie somewhere under the folder, as keys in order.
+pub(crate) fn inside(folder: &str) -> Range<String> {
+    // '0' follows '/', so the range is exactly what starts with the folder and a slash.
+    format!("{folder}/")..format!("{folder}0")
 }
 
 /// Whether the path lies somewhere under the folder.

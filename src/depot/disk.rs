@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256 as Hasher};
 
 use super::durable::Settling;
 use super::error::Fault;
-use super::hidden::{Hidden, Reused};
+use super::hidden::Hidden;
 use super::steps::{Step, Steps};
 use crate::archive::{
     self, Archive, MODE, Node, Sha256, Sink, Source, Tree, dir_mode, file_mode, shown, split,
@@ -111,13 +111,14 @@ impl Sink for DiskSink<'_> {
     type Error = Fault;
 
     fn make_dir(&mut self, path: &str, mode: u32) -> Result<(), Fault> {
-        let masked = self.masked;
-        let mode = dir_mode(mode);
-        let used = self.hidden.dir(self.root, path, mode);
-        if used.map_err(doing("make", path))? {
+        let reused = self.hidden.dir(self.root, path);
+        if reused.map_err(doing("replace", path))? {
+            self.change_dir(path, mode)?;
             self.steps.passed(Step::Entry);
             return Ok(());
         }
+        let masked = self.masked;
+        let mode = dir_mode(mode);
         let parent = self.folders.of(path)?;
         let name = split(path).1;
         let mut builder = DirBuilder::new();
@@ -148,20 +149,21 @@ impl Sink for DiskSink<'_> {
         size: u64,
         body: &mut Archive<'_, S>,
     ) -> Result<Option<Sha256>, Fault> {
-        let masked = self.masked;
         let mut hasher = self.digests.then(Hasher::new);
         let mode = file_mode(mode);
         let parent = self.folders.of(path)?;
-        let reused = self.hidden.file(self.root, parent, path, mode);
-        let (mut file, before) =
-            if let Some(Reused { file, size }) = reused.map_err(doing("replace", path))? {
-                (file, size)
-            } else {
-                let mut options = OpenOptions::new();
-                options.write(true).create_new(true).mode(mode);
-                let file = parent.open_with(split(path).1, &options);
-                (file.map_err(doing("make", path))?, 0)
-            };
+        let reused = self.hidden.file(self.root, parent, path, size);
+        let reused = reused.map_err(doing("replace", path))?;
+        let has_mode = reused.is_none() && !self.masked;
+        let mut file = if let Some(file) = reused {
+            file
+        } else {
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(mode);
+            parent
+                .open_with(split(path).1, &options)
+                .map_err(doing("make", path))?
+        };
         if size > 0 {
             body.read_body(|piece| {
                 if let Some(hasher) = &mut hasher {
@@ -170,10 +172,7 @@ impl Sink for DiskSink<'_> {
                 file.write_all(piece).map_err(doing("write", path))
             })?;
         }
-        if before > size {
-            file.set_len(size).map_err(doing("write", path))?;
-        }
-        if masked {
+        if !has_mode {
             file.set_permissions(Permissions::from_mode(mode))
                 .map_err(doing("set the mode of", path))?;
         }

@@ -7,20 +7,13 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use cap_std::fs::{Dir, MetadataExt, OpenOptions, Permissions, PermissionsExt};
+use cap_std::fs::{Dir, File, MetadataExt, OpenOptions};
 
-use crate::archive::split;
+use crate::archive::{inside, split};
 
 /// Paths, and whether they are folders. In a hidden folder everything is hidden.
 #[derive(Debug, Default)]
 pub(super) struct Hidden(BTreeMap<String, bool>);
-
-/// What a new file is written into.
-pub(super) struct Reused {
-    pub(super) file: cap_std::fs::File,
-    /// Bytes that stand in it.
-    pub(super) size: u64,
-}
 
 impl Hidden {
     /// The path is no part of the image any more.
@@ -28,25 +21,27 @@ impl Hidden {
         self.0.insert(path.to_owned(), is_dir);
     }
 
-    /// Gives back a folder that is hidden at the path, with whatever is hidden in it, or clears the path.
-    pub(super) fn dir(&mut self, root: &Dir, path: &str, mode: u32) -> io::Result<bool> {
-        if self.0.get(path) != Some(&true) {
+    /// Gives back a folder that is hidden at the path, with whatever is hidden in it, or clears the path. Its mode is the
+    /// one it had.
+    pub(super) fn dir(&mut self, root: &Dir, path: &str) -> io::Result<bool> {
+        let is_there = self.0.get(path) == Some(&true);
+        if is_there {
+            self.0.remove(path);
+        } else {
             self.clear(root, path)?;
-            return Ok(false);
         }
-        self.0.remove(path);
-        root.set_permissions(path, Permissions::from_mode(mode))?;
-        Ok(true)
+        Ok(is_there)
     }
 
-    /// Gives back a file that is hidden at the path and has no other name, or clears the path.
+    /// Gives back a file that is hidden at the path and has no other name, or clears the path. `size` bytes are to be
+    /// written over what it holds, which is no longer; its mode is the one it had.
     pub(super) fn file(
         &mut self,
         root: &Dir,
         parent: &Dir,
         path: &str,
-        mode: u32,
-    ) -> io::Result<Option<Reused>> {
+        size: u64,
+    ) -> io::Result<Option<File>> {
         if self.0.get(path) == Some(&false) {
             let name = split(path).1;
             let there = parent.symlink_metadata(name)?;
@@ -56,11 +51,10 @@ impl Hidden {
                 && let Ok(file) = parent.open_with(name, OpenOptions::new().write(true))
             {
                 self.0.remove(path);
-                if there.mode() & 0o7777 != mode {
-                    file.set_permissions(Permissions::from_mode(mode))?;
+                if there.len() > size {
+                    file.set_len(size)?;
                 }
-                let size = there.len();
-                return Ok(Some(Reused { file, size }));
+                return Ok(Some(file));
             }
         }
         self.clear(root, path)?;
@@ -73,13 +67,8 @@ impl Hidden {
             return Ok(());
         };
         if is_dir {
-            // '0' follows '/', so the range is exactly what starts with the path and a slash.
-            let inside = self.0.range(format!("{path}/")..format!("{path}0"));
-            let inside: Vec<(String, bool)> = inside.map(|(path, is_dir)| (path.clone(), *is_dir)).collect();
-            for (path, is_dir) in inside.iter().rev() {
-                self.0.remove(path);
-                remove(root, path, *is_dir)?;
-            }
+            let inside: BTreeMap<_, _> = self.0.extract_if(inside(path), |_, _| true).collect();
+            Self(inside).finish(root).map_err(|(_, error)| error)?;
         }
         remove(root, path, is_dir)
     }

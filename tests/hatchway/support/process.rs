@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn a_program_hears_an_interrupt_and_its_exit_code_is_told() {
         let (process, _folder) = shell("exec sleep 60");
-        // A shell that is about to become another program may take a signal for itself.
+        // What comes on the way there may be lost: the keeper may have to make it heard first.
         let name = format!("/proc/{}/comm", process.id());
         process.until("the shell has become sleep", Duration::from_secs(30), || {
             (std::fs::read_to_string(&name).ok()? == "sleep\n").then_some(())
